@@ -1,0 +1,1 @@
+"""Systems that take operations and leave events: the reference model, simulators, live clusters."""

@@ -1,0 +1,1 @@
+"""An executable specification of Kubernetes storage: an API store and controllers written as rules."""

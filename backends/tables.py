@@ -1,0 +1,88 @@
+"""Objects of one kind with the indexes over them, kept current with each change.
+
+An API store, a controller's cache and a judge's state are each a table a kind. An `Index` says where an object is
+filed: in buckets, each ordered by a rank, so that "the smallest volume of this class that holds 5Gi" costs a
+bisection and not a walk over ten thousand volumes.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pvkit.backends.objects import Key, Obj
+
+Place = tuple[Hashable, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """A way to find objects of one kind: `places(obj)` yields (bucket, rank) pairs; ranks in a bucket must compare."""
+
+    name: str
+    kind: str
+    places: Callable[[Obj], Iterable[Place]]
+
+
+class Filing:
+    """The buckets of one index: in each, ranks and keys in ascending order."""
+
+    def __init__(self, index: Index, objects: dict[Key, Obj]) -> None:
+        self.index = index
+        self.buckets: dict[Hashable, list[tuple[Any, Key]]] = {}
+        for key, obj in objects.items():
+            self.change(key, None, obj)
+
+    def change(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+        """Refile one object; nothing moves when its places stay the same."""
+        before = list(self.index.places(old)) if old is not None else []
+        after = list(self.index.places(new)) if new is not None else []
+        if before == after:
+            return
+        for bucket, rank in before:
+            entries = self.buckets[bucket]
+            del entries[bisect_left(entries, (rank, key))]
+            if not entries:
+                del self.buckets[bucket]
+        for bucket, rank in after:
+            insort(self.buckets.setdefault(bucket, []), (rank, key))
+
+
+class Table:
+    """All objects of one kind, by key, in the order in which they came."""
+
+    def __init__(self, objects: dict[Key, Obj] | None = None) -> None:
+        self.objects: dict[Key, Obj] = dict(objects or {})
+        self._filings: dict[Index, Filing] = {}
+
+    def change(self, key: Key, new: Obj | None) -> Obj | None:
+        """Store an object, or drop it when `new` is None; returns what stood there."""
+        old = self.objects.get(key)
+        if new is None:
+            self.objects.pop(key, None)
+        else:
+            self.objects[key] = new
+        for filing in self._filings.values():
+            filing.change(key, old, new)
+        return old
+
+    def bucket(self, index: Index, bucket: Hashable) -> list[tuple[Any, Key]]:
+        """The (rank, key) pairs filed in a bucket, ascending; not to be changed by the caller."""
+        return self._filing(index).buckets.get(bucket) or []
+
+    def buckets(self, index: Index) -> Iterable[Hashable]:
+        """The buckets that hold anything."""
+        return self._filing(index).buckets.keys()
+
+    def find(self, index: Index, bucket: Hashable, least: Any = None) -> Iterator[Obj]:
+        """The objects in a bucket by ascending rank, from rank `least` on if that is given."""
+        entries = self.bucket(index, bucket)
+        start = 0 if least is None else bisect_left(entries, (least,))
+        for position in range(start, len(entries)):
+            yield self.objects[entries[position][1]]
+
+    def _filing(self, index: Index) -> Filing:
+        filing = self._filings.get(index)
+        if filing is None:
+            filing = self._filings[index] = Filing(index, self.objects)
+        return filing

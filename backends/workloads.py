@@ -1,0 +1,95 @@
+"""The words of pods, StatefulSets and nodes: every field path of them that we read, spelled once."""
+
+import re
+
+from pvkit.backends.objects import Key, Obj, condition, get, name, namespace
+
+POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
+POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"
+REVISION_LABEL = "controller-revision-hash"
+BEHAVIOUR = "pvkit.dev/behaviour"
+"""Annotation by which a plan asks the simulated kubelet for a pod that is `slow`, `unready`, `crash`, `finish` or
+`evicted`; a pod without it runs and becomes ready."""
+
+_ORDINAL = re.compile(r"(.*)-([0-9]+)$", re.DOTALL)
+
+
+def parent_and_ordinal(pod_name: str) -> tuple[str, int]:
+    """A pod's name split into its set's name and ordinal; ("", -1) when it has no such form (IDENT-01, SCALE-10)."""
+    match = _ORDINAL.match(pod_name)
+    if match is None or int(match[2]) > 2**31 - 1:
+        return "", -1
+    return match[1], int(match[2])
+
+
+def ordinal(pod: Obj) -> int:
+    """The ordinal in a pod's name, -1 if it has none."""
+    return parent_and_ordinal(name(pod))[1]
+
+
+def replicas(stateful_set: Obj) -> int:
+    """`spec.replicas`, absent meaning 1."""
+    wanted = stateful_set["spec"].get("replicas")
+    return 1 if wanted is None else int(wanted)
+
+
+def first_ordinal(stateful_set: Obj) -> int:
+    """`spec.ordinals.start`, absent meaning 0."""
+    return int(get(stateful_set, "spec", "ordinals", "start") or 0)
+
+
+def ordinals(stateful_set: Obj) -> range:
+    """The ordinals in range, ascending."""
+    start = first_ordinal(stateful_set)
+    return range(start, start + replicas(stateful_set))
+
+
+def is_parallel(stateful_set: Obj) -> bool:
+    """Whether `spec.podManagementPolicy` is Parallel."""
+    return bool(stateful_set["spec"].get("podManagementPolicy") == "Parallel")
+
+
+def templates(stateful_set: Obj) -> list[Obj]:
+    """`spec.volumeClaimTemplates`."""
+    return stateful_set["spec"].get("volumeClaimTemplates") or []
+
+
+def claim_name(template: Obj, stateful_set: Obj, at: int) -> str:
+    """The name of the claim that a template gives for an ordinal: template-set-ordinal (PVC-01)."""
+    return f"{name(template)}-{name(stateful_set)}-{at}"
+
+
+def retention(stateful_set: Obj, when: str) -> str:
+    """`persistentVolumeClaimRetentionPolicy` for `whenDeleted` or `whenScaled`, absent meaning Retain."""
+    return str(get(stateful_set, "spec", "persistentVolumeClaimRetentionPolicy", when) or "Retain")
+
+
+def claim_keys(pod: Obj) -> list[Key]:
+    """Keys of the claims that a pod's volumes name, in the order of the volumes; ephemeral ones included."""
+    found = []
+    for volume in pod["spec"].get("volumes") or ():
+        if "persistentVolumeClaim" in volume:
+            found.append(volume["persistentVolumeClaim"]["claimName"])
+        elif "ephemeral" in volume:
+            found.append(f"{name(pod)}-{volume['name']}")
+    return [Key("PersistentVolumeClaim", namespace(pod), claim) for claim in found]
+
+
+def node_name(pod: Obj) -> str:
+    """`spec.nodeName`, "" while the pod is not scheduled."""
+    return str(pod["spec"].get("nodeName") or "")
+
+
+def is_ready(pod: Obj) -> bool:
+    """Phase Running and condition Ready true; a terminating pod can be ready (POD-05)."""
+    return get(pod, "status", "phase") == "Running" and (condition(pod, "Ready") or {}).get("status") == "True"
+
+
+def is_finished(pod: Obj) -> bool:
+    """Phase Succeeded or Failed."""
+    return get(pod, "status", "phase") in ("Succeeded", "Failed")
+
+
+def revision(pod: Obj) -> str:
+    """The full name of the ControllerRevision that a pod was made from (REV-02)."""
+    return str((pod["metadata"].get("labels") or {}).get(REVISION_LABEL, ""))

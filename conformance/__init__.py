@@ -1,0 +1,1 @@
+"""Histories, invariants, verdicts, and the doors that lead to them."""

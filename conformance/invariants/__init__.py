@@ -1,0 +1,1 @@
+"""Promises that any backend must keep, one topic a file."""

@@ -1,0 +1,1 @@
+"""Hypothesis strategies for Kubernetes storage objects, operations, faults and whole plans."""
