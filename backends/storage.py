@@ -122,3 +122,25 @@ def node_terms(volume: Obj) -> list[Obj] | None:
     """The ORed terms of `spec.nodeAffinity.required`; `None` when the volume is reachable from every node."""
     required = get(volume, "spec", "nodeAffinity", "required")
     return None if required is None else list(required.get("nodeSelectorTerms") or ())
+
+_SOURCES = (
+    "hostPath", "gcePersistentDisk", "awsElasticBlockStore", "nfs", "iscsi", "glusterfs", "rbd", "quobyte", "cinder",
+    "cephfs", "fc", "flocker", "azureFile", "azureDisk", "flexVolume", "vsphereVolume", "photonPersistentDisk",
+    "portworxVolume", "scaleIO", "local", "storageos", "csi",
+)  # fmt: skip
+
+
+def volume_source(volume: Obj) -> tuple[str, Obj]:
+    """The kind of a volume's source and the source itself; ("", {}) when there is none."""
+    return next(((kind, volume["spec"][kind]) for kind in _SOURCES if volume["spec"].get(kind) is not None), ("", {}))
+
+
+def asset_of(volume: Obj) -> str:
+    """The name of the `Asset` behind a volume: what the storage backend holds, whatever object points to it.
+
+    Two volumes with the same source are the same storage; a CSI volume is its driver and handle.
+    """
+    kind, source = volume_source(volume)
+    if kind == "csi":
+        return f"csi:{source.get('driver')}:{source.get('volumeHandle')}"
+    return ":".join([kind, *(f"{field}={source[field]}" for field in sorted(source))])
