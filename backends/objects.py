@@ -168,7 +168,7 @@ def annotate(obj: Obj, **pairs: str) -> Obj:
 
 
 def reference(obj: Obj) -> Obj:
-    """An object reference as client-go's `tools/reference` makes it: apiVersion, kind, namespace, name, uid, version."""
+    """An object reference as client-go makes it: apiVersion, kind, namespace, name, uid, resourceVersion."""
     made = {"apiVersion": API_VERSIONS[obj["kind"]], "kind": obj["kind"], "name": name(obj), "uid": uid(obj)}
     if namespace(obj):
         made["namespace"] = namespace(obj)

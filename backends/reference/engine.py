@@ -25,7 +25,7 @@ a little more than the longest back-off (TIME-07: 1000 s)."""
 Trouble = Callable[[str, str, Callable[[], Any]], Any]
 
 
-class InFlight(Exception):  # noqa: N818 - a state of a call, not an error
+class InFlight(Exception):
     """The call was sent and its answer has not come: the worker waits."""
 
 

@@ -1,0 +1,41 @@
+"""Plans: what will be done, fixed before anything runs.
+
+A plan is data: the world it starts in, its steps, and a schedule of departures from the default. The same plan runs
+on the model in a millisecond and on a cluster in seconds, is a file that a person can read and send, and shrinks.
+`plan_file` reads and writes it as YAML.
+"""
+
+from dataclasses import dataclass, field
+
+from pvkit.backends.objects import Obj
+from pvkit.backends.protocol import Departure, Fault, Operation, Setup
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Wait until nothing more happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Let the controllers take a few turns, so that the next operation falls between two of their writes."""
+
+    count: int
+
+
+Step = Operation | Fault | Settle | Turns
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in a world. `expect` is for hand-written walk-throughs: partial objects that must exist at the end.
+
+    `features` names what the swarm chose to take part, for the report.
+    """
+
+    steps: tuple[Step, ...]
+    setup: Setup = field(default_factory=Setup)
+    schedule: tuple[Departure, ...] = ()
+    name: str = ""
+    expect: tuple[Obj, ...] = ()
+    features: tuple[str, ...] = ()
