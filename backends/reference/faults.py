@@ -9,7 +9,8 @@ from typing import Any
 
 from pvkit.backends.errors import Conflict, Forbidden, ServerError, Unavailable, UsageError
 from pvkit.backends.objects import key
-from pvkit.backends.reference.engine import Engine, Instance
+from pvkit.backends.reference.engine import Engine
+from pvkit.backends.reference.instance import Instance
 
 Answer = Callable[[Instance, Callable[[], Any], Any], Any]
 Word = Callable[..., None]
