@@ -1,0 +1,109 @@
+"""Proof that the kit has teeth: every mutant of the model is caught by the invariants that it breaks.
+
+A pair is a mutant and an invariant that must notice it. Each pair is tried several times with different seeds;
+it is solved when every trial caught it in time. Beside it stands the same with a naive generator, so that what the
+strategies are worth is a number.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from statistics import median
+
+from pvkit.backends.mutants.registry import MutantModel, all_mutants, named
+from pvkit.conformance.catalogue import all_invariants
+from pvkit.conformance.hunt import Catch, hunt, size
+
+BUCKETS = (0.1, 1.0, 10.0, 60.0)
+"""Upper bounds in seconds under which a catch is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A mutant and one promise that it breaks, by their ids."""
+
+    mutant: str
+    invariant: str
+
+
+@dataclass(slots=True)
+class Standing:
+    """How a pair did over all trials."""
+
+    pair: Pair
+    catches: list[Catch] = field(default_factory=list)
+
+    @property
+    def solved(self) -> bool:
+        """Whether every trial caught it."""
+        return bool(self.catches) and all(entry.found for entry in self.catches)
+
+    @property
+    def found(self) -> int:
+        """In how many trials it was caught."""
+        return sum(entry.found for entry in self.catches)
+
+    @property
+    def worst_seconds(self) -> float:
+        """The longest search."""
+        return max((entry.seconds for entry in self.catches), default=0.0)
+
+    @property
+    def median_plans(self) -> float:
+        """How many plans a trial took."""
+        return median(entry.plans for entry in self.catches) if self.catches else 0.0
+
+    @property
+    def median_steps(self) -> float:
+        """How many steps the shrunk plans have."""
+        return median([size(entry.plan) for entry in self.catches if entry.plan is not None] or [0])
+
+    @property
+    def worst_steps(self) -> int:
+        """The steps of the largest shrunk plan."""
+        return max((size(entry.plan) for entry in self.catches if entry.plan is not None), default=0)
+
+
+def pairs(mutants: Iterable[str] = ()) -> list[Pair]:
+    """Every (mutant, invariant) pair, of the mutants named or of all."""
+    chosen = [named(id) for id in mutants] or list(all_mutants().values())
+    return [Pair(broken.id, id) for broken in chosen for id in broken.breaks]
+
+
+def try_pair(pair: Pair, seed: int, seconds: float, naive: bool = False, shrink: bool = True) -> Catch:
+    """One trial of one pair."""
+    from pvkit.strategies.plans import naive_plans, plans
+
+    wanted = [entry for entry in all_invariants() if entry.id == pair.invariant]
+    strategy = naive_plans() if naive else plans()
+    backend = MutantModel(named(pair.mutant))
+    return hunt(backend, wanted, strategy, seed, seconds, shrink_seconds=seconds if shrink else 0.0)
+
+
+def trials(
+    chosen: list[Pair],
+    count: int,
+    seed: int = 0,
+    seconds: float = 10.0,
+    naive: bool = False,
+    workers: int = 2,
+    done: Callable[[Pair, Catch], None] = lambda pair, catch: None,
+) -> list[Standing]:
+    """All trials of all pairs on a few processes; `done` hears of each as it ends."""
+    standings = {pair: Standing(pair) for pair in chosen}
+    with ProcessPoolExecutor(workers) as pool:
+        under_way = {
+            pool.submit(try_pair, pair, seed + number, seconds, naive, not naive): pair
+            for number in range(count)
+            for pair in chosen
+        }
+        for future in as_completed(under_way):
+            pair, catch = under_way[future], future.result()
+            standings[pair].catches.append(catch)
+            done(pair, catch)
+    return list(standings.values())
+
+
+def within(standings: list[Standing]) -> dict[float, int]:
+    """How many pairs were solved within each bucket's seconds, in their worst trial."""
+    return {bound: sum(entry.solved and entry.worst_seconds <= bound for entry in standings) for bound in BUCKETS}
