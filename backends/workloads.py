@@ -15,11 +15,14 @@ _ORDINAL = re.compile(r"(.*)-([0-9]+)$", re.DOTALL)
 
 
 def parent_and_ordinal(pod_name: str) -> tuple[str, int]:
-    """A pod's name split into its set's name and ordinal; ("", -1) when it has no such form (IDENT-01, SCALE-10)."""
+    """A pod's name split into its set's name and ordinal; ("", -1) when it has no such form (IDENT-01).
+
+    A number that is no 32-bit ordinal gives -1 with the set's name: such a pod is claimed and ignored (SCALE-10).
+    """
     match = _ORDINAL.match(pod_name)
-    if match is None or int(match[2]) > 2**31 - 1:
+    if match is None:
         return "", -1
-    return match[1], int(match[2])
+    return match[1], int(match[2]) if int(match[2]) < 2**31 else -1
 
 
 def ordinal(pod: Obj) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvkit.backends.errors import ApiError, BackendError
 from pvkit.backends.objects import Key, Obj, key
 from pvkit.backends.protocol import Event
-from pvkit.backends.reference.rules import STOP, After, Controller, Effect, Fail, Rule, Say, Wake, Write
+from pvkit.backends.reference.rules import STOP, After, Again, Controller, Effect, Fail, Rule, Say, Wake, Write
 from pvkit.backends.reference.view import Cache, Seen
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Worker:
         if isinstance(effect, Write):
             self.write(at, effect, lambda: instance.engine.send(instance, effect))
             return
-        if isinstance(effect, Say):
+        if isinstance(effect, Say | Again):
             return
         self.current = None
         if isinstance(effect, Fail):
@@ -88,10 +88,13 @@ class Worker:
             stored = instance.engine.call(instance, effect.verb, effect.object, send, (self, at, effect))
         except ApiError as error:
             if error.reason not in effect.tolerate:
+                instance.seen.refusal = error.message
                 answer = effect.refused(error.reason) if effect.refused else None
                 if answer is None:
                     raise
                 if instance.epoch == epoch:
+                    if isinstance(answer, Say):
+                        instance.engine.say(instance, answer)
                     self.carry_out(at, answer)
                 return
             stored = None

@@ -83,8 +83,13 @@ class Say:
     message: str
 
 
-Effect = Write | Stop | Fail | After | Wake | Say
-STOP = Stop()
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Write nothing and try the rules again from the top: a refusal was taken note of, and the pass goes on."""
+
+
+Effect = Write | Stop | Fail | After | Wake | Say | Again
+STOP, AGAIN = Stop(), Again()
 
 Body = Callable[["Seen", Key], Effect | None]
 Handler = Callable[["Obj | None", "Obj | None", "Seen"], Iterable[Key]]

@@ -72,6 +72,8 @@ class Seen:
         self.memory: dict[str, Any] = {}
         self.node = ""
         """The node of an instance that runs once on each node."""
+        self.refusal = ""
+        """The message of the last refusal of a write, for the events that repeat it."""
 
     @property
     def now(self) -> float:
@@ -107,6 +109,10 @@ class Seen:
     def buckets(self, index: Index) -> list[Hashable]:
         """The buckets of an index that hold anything."""
         return list(self.caches[index.kind].table.buckets(index))
+
+    def reached(self, kind: str, point: int) -> bool:
+        """Whether the cache of a kind has come as far as a resourceVersion."""
+        return not any(version(event.object) <= point for event in self.caches[kind].pending)
 
     def live(self, key: Key) -> Obj | None:
         """A live GET: what the API server stores now; raises `Unavailable` or `ApiError` while a fault refuses it."""
