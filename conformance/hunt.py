@@ -4,6 +4,7 @@ This is a run with a single question, so only the invariants asked about are jud
 mutant, an ordinary run of one canary.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -109,8 +110,6 @@ def hunt(
     def search(plan: Plan) -> None:
         hunter.try_plan(plan)
 
-    try:
+    with contextlib.suppress(_Broken, _Enough):
         search()
-    except (_Broken, _Enough):
-        pass
     return hunter.catch()
