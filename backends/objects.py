@@ -139,7 +139,7 @@ def get(obj: Obj, *path: str) -> Any:
     """What stands at a path of keys, `None` where the path ends early."""
     node: Any = obj
     for step in path:
-        if not isinstance(node, Mapping):
+        if not isinstance(node, dict):
             return None
         node = node.get(step)
     return node

@@ -2,7 +2,7 @@
 
 import re
 
-from pvkit.backends.objects import Key, Obj, condition, get, name, namespace
+from pvkit.backends.objects import Key, Obj, condition, get, name, namespace, selects
 
 POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
 POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"
@@ -30,6 +30,13 @@ def ordinal(pod: Obj) -> int:
     return parent_and_ordinal(name(pod))[1]
 
 
+def fits(stateful_set: Obj, pod: Obj) -> bool:
+    """Whether a pod is the set's by name and labels, whoever controls it (IDENT-06)."""
+    if parent_and_ordinal(name(pod))[0] != name(stateful_set):
+        return False
+    return selects(stateful_set["spec"].get("selector"), pod["metadata"].get("labels") or {})
+
+
 def replicas(stateful_set: Obj) -> int:
     """`spec.replicas`, absent meaning 1."""
     wanted = stateful_set["spec"].get("replicas")
@@ -38,7 +45,7 @@ def replicas(stateful_set: Obj) -> int:
 
 def first_ordinal(stateful_set: Obj) -> int:
     """`spec.ordinals.start`, absent meaning 0."""
-    return int(get(stateful_set, "spec", "ordinals", "start") or 0)
+    return int((stateful_set["spec"].get("ordinals") or {}).get("start") or 0)
 
 
 def ordinals(stateful_set: Obj) -> range:
@@ -50,6 +57,16 @@ def ordinals(stateful_set: Obj) -> range:
 def is_parallel(stateful_set: Obj) -> bool:
     """Whether `spec.podManagementPolicy` is Parallel."""
     return bool(stateful_set["spec"].get("podManagementPolicy") == "Parallel")
+
+
+def strategy(stateful_set: Obj) -> str:
+    """`spec.updateStrategy.type`, absent meaning RollingUpdate."""
+    return str((stateful_set["spec"].get("updateStrategy") or {}).get("type") or "RollingUpdate")
+
+
+def partition(stateful_set: Obj) -> int:
+    """`spec.updateStrategy.rollingUpdate.partition`, which counts indexes and not ordinals (UPDATE-05)."""
+    return int(get(stateful_set, "spec", "updateStrategy", "rollingUpdate", "partition") or 0)
 
 
 def templates(stateful_set: Obj) -> list[Obj]:
@@ -64,7 +81,7 @@ def claim_name(template: Obj, stateful_set: Obj, at: int) -> str:
 
 def retention(stateful_set: Obj, when: str) -> str:
     """`persistentVolumeClaimRetentionPolicy` for `whenDeleted` or `whenScaled`, absent meaning Retain."""
-    return str(get(stateful_set, "spec", "persistentVolumeClaimRetentionPolicy", when) or "Retain")
+    return str((stateful_set["spec"].get("persistentVolumeClaimRetentionPolicy") or {}).get(when) or "Retain")
 
 
 def claim_keys(pod: Obj) -> list[Key]:

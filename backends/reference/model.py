@@ -8,12 +8,12 @@ from pvkit import __version__
 from pvkit.backends.errors import ApiError, BadRequest, UsageError
 from pvkit.backends.objects import API_VERSIONS, LEDGERS, NAMESPACED, Key, Obj
 from pvkit.backends.protocol import Budget, Departure, Description, Event, Fault, Operation, Outcome, Settled, Setup
-from pvkit.backends.reference import binding
+from pvkit.backends.reference import binding, statefulset
 from pvkit.backends.reference.engine import Engine
 from pvkit.backends.reference.faults import FAULTS, disturb
 from pvkit.backends.reference.rules import Controller
 
-CONTROLLERS: tuple[Controller, ...] = (binding.BINDER,)
+CONTROLLERS: tuple[Controller, ...] = (binding.BINDER, statefulset.STATEFULSET)
 
 
 class ReferenceModel:
