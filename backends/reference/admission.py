@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvkit.backends.errors import Forbidden, NotFound
 from pvkit.backends.objects import API_VERSIONS, NAMESPACED, Key, Obj, finalizers, get, put
 from pvkit.backends.quantities import canonical
+from pvkit.backends.reference import namespaces
 from pvkit.backends.storage import CLAIM_PROTECTION, VOLUME_PROTECTION
 
 if TYPE_CHECKING:
@@ -85,4 +86,4 @@ def _claim(claim: Obj) -> Obj:
     return {**claim, "status": {"phase": "Pending"}}
 
 
-_DEFAULTS = {"PersistentVolume": _volume, "PersistentVolumeClaim": _claim}
+_DEFAULTS = {"PersistentVolume": _volume, "PersistentVolumeClaim": _claim, "Namespace": namespaces.born}

@@ -110,7 +110,8 @@ class Engine:
         if write.verb == "delete":
             own = None if write.blind else uid(obj)
             return self.store.delete(key(obj), by, uid=own, **write.options)
-        return self.store.update(obj, "status" if write.verb == "update-status" else "", by, write.blind)
+        subresource = "status" if write.verb == "update-status" else str(write.options.get("subresource", ""))
+        return self.store.update(obj, subresource, by, write.blind)
 
     def fly(self, turns: int, send: Callable[[], Any], by: tuple[Worker, Key, Write] | None) -> None:
         """Keep a request under way for some turns; its worker waits."""

@@ -10,6 +10,8 @@ ON_SINCE: dict[str, int | None] = {
     "MaxUnavailableStatefulSet": 37,
     "StatefulSetRecreateStrategy": None,
     "StaleControllerConsistencyStatefulSet": 36,
+    "NominatedNodeNameForExpectation": 35,
+    "ClearingNominatedNodeNameAfterBinding": 35,
 }
 """The minor version that turned a gate on by default; None: off everywhere."""
 

@@ -12,7 +12,8 @@ from typing import Any
 from pvkit.backends.errors import AlreadyExists, Conflict, NotFound
 from pvkit.backends.objects import LEDGERS, Key, Obj, deleting, finalizers, key, reference, selects, uid
 from pvkit.backends.protocol import Event, Setup
-from pvkit.backends.reference import admission
+from pvkit.backends.reference import admission, namespaces
+from pvkit.backends.reference.assignment import assigned
 from pvkit.backends.reference.clock import Clock, stamp
 from pvkit.backends.reference.patches import patched
 from pvkit.backends.tables import Table
@@ -58,12 +59,20 @@ class Store:
 
     def create(self, obj: Obj, by: str = "client") -> Obj:
         """Store a new object, defaulted and validated."""
+        if obj["kind"] == "Binding":
+            return self._assign(obj, by)
         ledger = obj["kind"] in LEDGERS
         made = obj if ledger else admission.on_create(obj, self)
         at = key(made)
         if at in self.tables[at.kind].objects:
             raise AlreadyExists(f'{admission.resource(at.kind)} "{at.name}" already exists')
         return self._store(at, {**made, "metadata": {**made["metadata"], **self._birth(made)}}, by)
+
+    def _assign(self, request: Obj, by: str) -> Obj:
+        at = Key("Pod", request["metadata"]["namespace"], request["metadata"]["name"])
+        pod = self.get(at)
+        self._check_uid(pod, uid(request), at)
+        return self._store(at, assigned(pod, request, self.setup, self.clock.now), by)
 
     def record(self, namespace: str, name: str, about: Obj, words: Any, by: str) -> None:
         """Store a Kubernetes Event; events are evidence, so they pass no admission."""
@@ -117,6 +126,8 @@ class Store:
         made = {**obj, "metadata": metadata}
         if old["kind"] in LEDGERS:
             return made
+        if old["kind"] == "Namespace" and subresource != "finalize":
+            made["spec"] = old["spec"]
         made.pop("status", None)
         return {**made, "status": old["status"]} if "status" in old else made
 
@@ -132,7 +143,7 @@ class Store:
             return old
         if admission.has_generation(at.kind) and new.get("spec") != old.get("spec"):
             new = {**new, "metadata": {**new["metadata"], "generation": old["metadata"]["generation"] + 1}}
-        if deleting(new) and not finalizers(new) and not new["metadata"].get("deletionGracePeriodSeconds"):
+        if deleting(new) and not _held(new) and not new["metadata"].get("deletionGracePeriodSeconds"):
             return self._remove(at, old, by)
         return self._store(at, new, by)
 
@@ -150,15 +161,18 @@ class Store:
         old = self.get(at)
         self._check_preconditions(at, old, uid, version)
         marked = self._marked(old, admission.grace_period(old, grace), propagation)
-        if marked != old and (finalizers(marked) or at.kind == "Pod"):
+        if marked != old and (_held(marked) or at.kind == "Pod"):
             old = marked = self._store(at, marked, by)
-        if finalizers(marked) or marked["metadata"].get("deletionGracePeriodSeconds"):
+        if _held(marked) or marked["metadata"].get("deletionGracePeriodSeconds"):
             return marked
         return self._remove(at, old, by)
 
     def _check_preconditions(self, at: Key, old: Obj, uid: str | None, version: str | None) -> None:
         metadata = old["metadata"]
-        for word, wanted, seen in (("UID", uid, metadata["uid"]), ("ResourceVersion", version, metadata["resourceVersion"])):
+        for word, wanted, seen in (
+            ("UID", uid, metadata["uid"]),
+            ("ResourceVersion", version, metadata["resourceVersion"]),
+        ):
             if wanted is not None and wanted != seen:
                 raise Conflict(
                     f'Operation cannot be fulfilled on {admission.resource(at.kind)} "{at.name}": the {word} in the '
@@ -176,7 +190,7 @@ class Store:
             metadata["deletionGracePeriodSeconds"] = grace
             if admission.has_generation(old["kind"]) and not deleting(old):
                 metadata["generation"] += 1
-        return {**old, "metadata": metadata}
+        return namespaces.marked({**old, "metadata": metadata})
 
     def _store(self, at: Key, obj: Obj, by: str) -> Obj:
         self.version += 1
@@ -198,6 +212,11 @@ class Store:
         self.log.append(event)
         for listener in self.listeners:
             listener(event, old)
+
+
+def _held(obj: Obj) -> bool:
+    """Whether something keeps a deleted object: its finalizers, or those in the spec of a namespace."""
+    return bool(finalizers(obj) or namespaces.spec_finalizers(obj))
 
 
 def _modified(at: Key) -> str:
