@@ -29,7 +29,11 @@ def counted(seen: Seen, work: Pass) -> list[Obj]:
 
 
 def new_status(seen: Seen, work: Pass) -> Obj:
-    """The status that a pass arrives at (STATUS-01 to STATUS-05)."""
+    """The status that a pass arrives at (STATUS-01 to STATUS-05).
+
+    Each pod deleted for an update is taken off the current ones, even one that was not among them. The real count can
+    so fall below zero, which the API server refuses until a later pass counts right; here it stops at zero.
+    """
     assert work.update is not None
     assert work.current is not None
     pods = [pod for pod in counted(seen, work) if phase(pod)]
@@ -41,7 +45,7 @@ def new_status(seen: Seen, work: Pass) -> Obj:
         "replicas": len(pods),
         "readyReplicas": len(ready),
         "availableReplicas": sum(is_available(work, pod) for pod in ready),
-        "currentReplicas": staying.count(name(work.current)) - deleted,
+        "currentReplicas": max(staying.count(name(work.current)) - deleted, 0),
         "updatedReplicas": staying.count(name(work.update)),
         "currentRevision": name(work.current),
         "updateRevision": name(work.update),
@@ -79,9 +83,6 @@ def write_status(seen: Seen, at: Key) -> Effect | None:
     work.done.add(("status", ""))
     status = new_status(seen, work)
     if not differs(work.stateful_set.get("status") or {}, status):
-        return None
-    if status["currentReplicas"] < 0:
-        work.errors.append("status.currentReplicas must be greater than or equal to 0")
         return None
     shown = {field: value for field, value in status.items() if value or field in _ALWAYS_SHOWN}
     known = seen.lookup(at)
