@@ -14,7 +14,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -157,14 +157,7 @@ class MutantModel:
     def describe(self) -> Description:
         """The model, with the mutant named."""
         said = self._model.describe()
-        return Description(
-            f"{said.implementation}, mutant {self.mutant.id}",
-            said.version,
-            said.kubernetes_version,
-            said.ordered,
-            said.ledgers,
-            said.lacks,
-        )
+        return replace(said, implementation=f"{said.implementation}, mutant {self.mutant.id}")
 
     def close(self) -> None:
         """Nothing to leave behind."""

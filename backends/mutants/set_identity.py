@@ -1,0 +1,103 @@
+"""Sets whose pods are not who they should be."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pvkit.backends.mutants.registry import Edit, edit, mutant
+from pvkit.backends.objects import labels, owners, put, without
+from pvkit.backends.reference import identity, membership, ordering, passes, replicas
+from pvkit.backends.workloads import POD_INDEX_LABEL, POD_NAME_LABEL, REVISION_LABEL, first_ordinal, ordinal
+
+
+def _pod(change: Callable[[Any, Any], Any]) -> Edit:
+    """Pods are made as they should be, then changed."""
+
+    def make(original: Any) -> Any:
+        def new_pod(stateful_set: Any, *rest: Any) -> Any:
+            return change(stateful_set, original(stateful_set, *rest))
+
+        return new_pod
+
+    return edit(replicas, "new_pod", make)
+
+
+def _relabelled(pod: Any, label: str, value: str) -> Any:
+    return put(pod, ("metadata", "labels"), {**labels(pod), label: value})
+
+
+@mutant("no-pod-name-label", breaks=(), family="FIELD")
+def no_pod_name_label() -> Iterable[Edit]:
+    """Pods lack the label with their name, and nobody puts it there."""
+    yield _pod(lambda owner, pod: without(pod, ("metadata", "labels", POD_NAME_LABEL)))
+    yield edit(identity, "identity_matches", lambda original: lambda owner, pod: True)
+    yield edit(ordering, "identity_matches", lambda original: lambda owner, pod: True)
+
+
+@mutant("index-label-counts-from-zero", breaks=(), family="FIELD")
+def index_label_counts_from_zero() -> Iterable[Edit]:
+    """The index label tells the place in the set, not the ordinal."""
+    yield _pod(lambda owner, pod: _relabelled(pod, POD_INDEX_LABEL, str(ordinal(pod) - first_ordinal(owner))))
+
+
+@mutant("no-hostname", breaks=(), family="FIELD")
+def no_hostname() -> Iterable[Edit]:
+    """Pods have no hostname of their own."""
+    yield _pod(lambda owner, pod: without(pod, ("spec", "hostname")))
+
+
+@mutant("no-subdomain", breaks=(), family="FIELD")
+def no_subdomain() -> Iterable[Edit]:
+    """Pods do not name the set's service."""
+    yield _pod(lambda owner, pod: without(pod, ("spec", "subdomain")))
+
+
+@mutant("owner-without-control", breaks=(), family="FIELD")
+def owner_without_control() -> Iterable[Edit]:
+    """A pod's reference to its set does not block the set's foreground deletion."""
+    yield _pod(
+        lambda owner, pod: put(
+            pod, ("metadata", "ownerReferences"), [{**found, "blockOwnerDeletion": False} for found in owners(pod)]
+        )
+    )
+
+
+@mutant("wrong-revision-label", breaks=(), family="FIELD")
+def wrong_revision_label() -> Iterable[Edit]:
+    """The revision label holds the hash alone."""
+
+    def make(original: Any) -> Any:
+        return lambda owner, template, revision, *rest: _relabelled(
+            original(owner, template, revision, *rest), REVISION_LABEL, revision.rpartition("-")[2]
+        )
+
+    yield edit(replicas, "new_pod", make)
+
+
+@mutant("adopts-by-labels-alone", breaks=(), after="instaclustr/cassandra-operator#404", family="NAME")
+def adopts_by_labels_alone() -> Iterable[Edit]:
+    """Any orphan with the right labels is adopted, whatever its name."""
+
+    def make(original: Any) -> Any:
+        from pvkit.backends.objects import selects
+
+        return lambda owner, pod: selects(owner["spec"].get("selector"), labels(pod))
+
+    yield edit(passes, "fits", make)
+
+
+@mutant("never-releases", breaks=(), family="SCOPE")
+def never_releases() -> Iterable[Edit]:
+    """A pod whose labels no longer match stays in the set's hands."""
+    yield edit(membership.release_pod, "body", lambda original: lambda seen, at: None)
+
+
+@mutant("never-adopts", breaks=(), family="SCOPE")
+def never_adopts() -> Iterable[Edit]:
+    """A matching orphan is not adopted."""
+    yield edit(membership.adopt_pod, "body", lambda original: lambda seen, at: None)
+
+
+@mutant("label-not-repaired", breaks=(), family="FIELD")
+def label_not_repaired() -> Iterable[Edit]:
+    """A pod's name label that somebody changed is left as it is."""
+    yield edit(ordering, "identity_matches", lambda original: lambda owner, pod: True)
