@@ -131,7 +131,8 @@ class Description:
     """What a backend says of itself.
 
     `ordered`: events of all kinds come in one order of writes. `ledgers`: the histories hold `Asset` and `Process`
-    objects. `lacks` gives a reason for each capability that cannot be exercised.
+    objects. `lacks` gives a reason for each capability that cannot be exercised. `lag`: for how many seconds of its
+    clock a healthy component may act on what is no longer so; 0 where, but for faults, all see every write at once.
     """
 
     implementation: str
@@ -140,6 +141,7 @@ class Description:
     ordered: bool = True
     ledgers: bool = False
     lacks: Mapping[str, str] = field(default_factory=dict)
+    lag: float = 5.0
 
 
 class Backend(Protocol):

@@ -4,12 +4,12 @@ A history is a sequence of entries: `Asked` with its `Outcome`, `Event`, `Settle
 one point; it grows by one event at a time and keeps only what exists now, so a history may be as long as it likes.
 """
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pvkit.backends.objects import Key, Obj, key
+from pvkit.backends.objects import Key, Obj, annotations, deleting, finalizers, key, labels
 from pvkit.backends.protocol import Description, Event, Fault, Operation, Outcome, Settled, Setup
 from pvkit.backends.tables import Index, Table
 
@@ -44,9 +44,54 @@ class History:
     entries: list[Entry] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Life:
+    """What became of one object since it appeared.
+
+    `first` is the object as it appeared; `born` and `changed` are the indexes of its first and last event, `born_at`
+    and `changed_at` their times. `hands` tells for each part that the client changed later the index of the last such
+    change: `spec.<field>`, `status`, `labels`, `annotations.<key>`, `finalizers`, `deletion`.
+    """
+
+    first: Obj
+    born: int
+    born_at: float
+    changed: int
+    changed_at: float
+    hands: dict[str, int] = field(default_factory=dict)
+
+    def touched(self, *parts: str, since: int = -1) -> bool:
+        """Whether the client changed one of these parts after an index."""
+        return bool(self.hands) and any(self.hands.get(part, -1) > since for part in parts)
+
+    def follow(self, event: Event, old: Obj) -> None:
+        """Take one more event of the object into account."""
+        self.changed, self.changed_at = event.index, event.time
+        if event.by == "client":
+            for part in _changed_parts(old, event.object):
+                self.hands[part] = event.index
+
+
+def _changed_parts(old: Obj, new: Obj) -> Iterator[str]:
+    for place in ("spec", "metadata.annotations"):
+        before = (old.get("spec") if place == "spec" else annotations(old)) or {}
+        after = (new.get("spec") if place == "spec" else annotations(new)) or {}
+        if before is not after:
+            prefix = place.rpartition(".")[2]
+            yield from (f"{prefix}.{name}" for name in {**before, **after} if before.get(name) != after.get(name))
+    if old.get("status") != new.get("status"):
+        yield "status"
+    if labels(old) != labels(new):
+        yield "labels"
+    if finalizers(old) != finalizers(new):
+        yield "finalizers"
+    if deleting(new) and not deleting(old):
+        yield "deletion"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One event in its context: the object before and after, and the state that includes it.
+    """One event in its context: the object before and after, its life, and the state that includes it.
 
     `old` is None for a creation, `new` for a removal. `index` is the event's place in the order of the history.
     """
@@ -56,6 +101,7 @@ class Change:
     old: Obj | None
     new: Obj | None
     state: "State"
+    life: Life
 
     @property
     def obj(self) -> Obj:
@@ -78,17 +124,31 @@ class Change:
         return self.new is None
 
 
+MOST_DEPARTED = 512
+"""How many removed objects are remembered."""
+
+SEEING = frozenset({"refuse", "storage"})
+"""Words of faults that make no component's view of the API any older."""
+
+
 class State:
     """All objects as seen up to one point of a history, with indexes over them.
 
-    `time` is the backend's clock in seconds; `setup` is the world of the plan.
+    `time` is the backend's clock in seconds; `setup` is the world of the plan. `faults` are the words of the faults
+    made since all was last whole: since the beginning, or since a settling after `heal`. `asked` counts the operations
+    and faults of the plan so far, other than time that passed.
     """
 
     def __init__(self, header: Header) -> None:
         self.header = header
         self.time = 0.0
         self.index = -1
+        self.faults: set[str] = set()
+        self.asked = 0
+        self._healed = False
         self._tables: defaultdict[str, Table] = defaultdict(Table)
+        self._lives: dict[Key, Life] = {}
+        self._departed: OrderedDict[Key, Obj] = OrderedDict()
 
     @property
     def setup(self) -> Setup:
@@ -101,7 +161,49 @@ class State:
         new = None if event.type == "DELETED" else event.object
         old = self._tables[at.kind].change(at, new)
         self.time, self.index = event.time, event.index
-        return Change(event, at, old, new, self)
+        life = self._lives.get(at)
+        if life is None or old is None:
+            life = self._lives[at] = Life(event.object, event.index, event.time, event.index, event.time)
+        else:
+            life.follow(event, old)
+        if new is None:
+            del self._lives[at]
+            self._bury(at, event.object)
+        return Change(event, at, old, new, self, life)
+
+    def _bury(self, at: Key, last: Obj) -> None:
+        self._departed[at] = last
+        self._departed.move_to_end(at)
+        if len(self._departed) > MOST_DEPARTED:
+            self._departed.popitem(last=False)
+
+    def hear(self, entry: "Asked | Settled") -> None:
+        """Take note of a step of the plan, or of the end of a wait."""
+        if isinstance(entry, Settled):
+            self.time = entry.time
+            if entry.quiet and not entry.disturbed and self._healed:
+                self.faults.clear()
+            return
+        made = isinstance(entry.request, Fault) and entry.outcome.status != "failed"
+        word = entry.request.word if made and isinstance(entry.request, Fault) else ""
+        if word != "advance":
+            self.asked += 1
+        if word not in ("", "advance", "heal"):
+            self.faults.add(word)
+        self._healed = word == "heal" or (self._healed and word in ("", "advance"))
+
+    def life(self, at: Key) -> Life | None:
+        """What became of an object that exists, or None."""
+        return self._lives.get(at)
+
+    def departed(self, at: Key) -> Obj | None:
+        """The object that was last removed under a key, as it last was; None if there was none of late."""
+        return self._departed.get(at)
+
+    def known(self, at: Key) -> bool:
+        """Whether every healthy component has seen the object as it is now."""
+        life = self._lives.get(at)
+        return life is not None and self.faults <= SEEING and life.changed_at <= self.time - self.header.backend.lag
 
     def get(self, kind: str, namespace: str, name: str) -> Obj | None:
         """An object, or None."""

@@ -70,6 +70,7 @@ class Judge:
             for result in self._on.get(change.key.kind, ()):
                 self._weigh(result, result.invariant.check, change, self._memories[result.invariant.id])
         elif isinstance(entry, Asked):
+            self.state.hear(entry)
             for result in self._on.get("Asked", ()):
                 self._weigh(result, result.invariant.check, entry, self.state, self._memories[result.invariant.id])
         else:
@@ -77,7 +78,7 @@ class Judge:
         self._count += 1
 
     def _feed_settled(self, entry: Settled) -> None:
-        self.state.time = entry.time
+        self.state.hear(entry)
         if not entry.quiet:
             self._unsettled = entry.reason or "the backend did not settle"
         if entry.quiet and not entry.disturbed:

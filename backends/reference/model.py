@@ -94,7 +94,7 @@ class ReferenceModel:
     def describe(self) -> Description:
         """The model, at the version of Kubernetes that the plan asks for."""
         return Description(
-            "pvkit reference model", __version__, self._engine.setup.kubernetes_version, ordered=True, ledgers=True
+            "pvkit reference model", __version__, self._engine.setup.kubernetes_version, True, True, lag=0.0
         )
 
     def close(self) -> None:
