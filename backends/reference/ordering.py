@@ -93,8 +93,9 @@ def arrange(seen: Seen, work: Pass) -> None:
 
 
 def _slot(seen: Seen, work: Pass, at: int, pods: list[Obj] | None) -> Slot:
+    """The slot of an ordinal; of two spellings of it either may win, the longer unless told otherwise (SCALE-11)."""
     if pods:
-        pod = seen.tie(pods)
+        pod = seen.tie(pods[::-1])
         return Slot(at, pod, True, stops(work, pod))
     return Slot(at, unborn(work.stateful_set, at, name(revision_for(work, at))), False, True)
 

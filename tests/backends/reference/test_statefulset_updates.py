@@ -1,5 +1,7 @@
 """Rolling updates, partitions, OnDelete, maxUnavailable, Recreate."""
 
+from itertools import pairwise
+
 import pytest
 
 from pvkit.backends.objects import uid
@@ -205,7 +207,7 @@ def test_a_parallel_update_counts_pods_that_are_not_yet_available() -> None:
         for event in world.store.log
         if event.object["kind"] == "Pod" and event.object["metadata"].get("deletionGracePeriodSeconds") == 30
     ]
-    assert [later - earlier >= 50 for earlier, later in zip(deleted, deleted[1:], strict=False)] == [True, True]
+    assert [later - earlier >= 50 for earlier, later in pairwise(deleted)] == [True, True]
 
 
 def test_before_1_34_a_parallel_update_goes_on_as_soon_as_a_pod_is_ready() -> None:
