@@ -5,7 +5,7 @@ from typing import Any
 
 from pvkit.backends.mutants.registry import Edit, edit, mutant
 from pvkit.backends.objects import deleting, name
-from pvkit.backends.reference import ordering, replicas, revisions, set_status, updates
+from pvkit.backends.reference import ordering, passes, replicas, revisions, set_status, updates
 
 
 @mutant("partition-by-ordinal", breaks=(), family="GATE")
@@ -44,12 +44,12 @@ def updates_all_at_once() -> Iterable[Edit]:
 
     def make(original: Any) -> Any:
         def replace(seen: Any, at: Any) -> Any:
-            work = updates.at_hand(seen, at)
+            work = passes.at_hand(seen, at)
             if not updates.may_update(seen, work):
                 return None
             old = [slot for slot in updates.from_the_top(seen, work) if updates.is_outdated(work, slot)]
             slot = next((slot for slot in old if "outdated" not in slot.done), None)
-            return updates.remove(seen, work, slot, "outdated") if slot is not None else None
+            return replicas.remove(seen, work, slot, "outdated") if slot is not None else None
 
         return replace
 
@@ -97,7 +97,7 @@ def revision_per_restart() -> Iterable[Edit]:
 
     def make(original: Any) -> Any:
         def avoid_collision(seen: Any, at: Any) -> None:
-            work = revisions.at_hand(seen, at)
+            work = passes.at_hand(seen, at)
             work.collisions += bool(work.taken)
             work.taken = ""
 
@@ -112,7 +112,7 @@ def roll_back_keeps_old_number() -> Iterable[Edit]:
 
     def make(original: Any) -> Any:
         def roll_back(seen: Any, at: Any) -> Any:
-            work = revisions.at_hand(seen, at)
+            work = passes.at_hand(seen, at)
             if work.update is None and work.recorded and revisions.alike(work.recorded[-1], work.stateful_set):
                 work.update = work.recorded[-1]
             return None
