@@ -1,5 +1,6 @@
 """What is installed: one package of one name, with everything it needs inside."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,9 +14,11 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.fixture(scope="session")
 def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The names in a wheel built from this checkout."""
-    out = tmp_path_factory.mktemp("wheel")
+    out, tree = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("tree") / "pvkit"
+    # A build leaves folders behind in its tree, and pytest would take plug-ins from them.
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info"))
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)], check=True, capture_output=True
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(tree)], check=True, capture_output=True
     )
     (wheel,) = out.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
