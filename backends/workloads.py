@@ -1,6 +1,7 @@
 """The words of pods, StatefulSets and nodes: every field path of them that we read, spelled once."""
 
 import re
+from functools import lru_cache
 
 from pvkit.backends.objects import Key, Obj, condition, get, name, namespace, selects
 
@@ -8,12 +9,14 @@ POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
 POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"
 REVISION_LABEL = "controller-revision-hash"
 BEHAVIOUR = "pvkit.dev/behaviour"
-"""Annotation by which a plan asks the simulated kubelet for a pod that is `slow`, `unready`, `crash`, `finish` or
-`evicted`; a pod without it runs and becomes ready."""
+"""Annotation by which a plan asks the simulated kubelet for a pod that is not healthy; without it a pod runs and becomes
+ready. `slow:<seconds>` becomes ready late, `unready` never; `crash`, `finish` and `evicted` end once they ran, `reject`
+never runs; `hang` keeps terminating. The annotation may be changed while the pod lives."""
 
 _ORDINAL = re.compile(r"(.*)-([0-9]+)$", re.DOTALL)
 
 
+@lru_cache(maxsize=4096)
 def parent_and_ordinal(pod_name: str) -> tuple[str, int]:
     """A pod's name split into its set's name and ordinal; ("", -1) when it has no such form (IDENT-01).
 
@@ -93,6 +96,23 @@ def claim_keys(pod: Obj) -> list[Key]:
         elif "ephemeral" in volume:
             found.append(f"{name(pod)}-{volume['name']}")
     return [Key("PersistentVolumeClaim", namespace(pod), claim) for claim in found]
+
+
+def claim_volumes(pod: Obj) -> list[tuple[str, bool]]:
+    """Names of the claims that a pod's volumes name, in the order of the volumes, and whether each is ephemeral."""
+    found = []
+    for volume in pod["spec"].get("volumes") or ():
+        if "persistentVolumeClaim" in volume:
+            found.append((str(volume["persistentVolumeClaim"]["claimName"]), False))
+        elif "ephemeral" in volume:
+            found.append((f"{name(pod)}-{volume['name']}", True))
+    return found
+
+
+def behaviour(pod: Obj) -> tuple[str, float]:
+    """What a plan asks of the pod's containers: a word ("" for a healthy pod) and whole seconds (`slow:5` is ("slow", 5))."""
+    word, _, seconds = str((pod["metadata"].get("annotations") or {}).get(BEHAVIOUR) or "").partition(":")
+    return word, float(seconds) if seconds.isdecimal() else 0.0
 
 
 def node_name(pod: Obj) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from pvkit.backends.errors import Conflict, Forbidden, ServerError, Unavailable, UsageError
-from pvkit.backends.objects import key
+from pvkit.backends.objects import LEDGERS, Key, key
 from pvkit.backends.reference.engine import Engine
 from pvkit.backends.reference.instance import Instance
+from pvkit.backends.reference.pods import PROCESSES_BY_NODE
 
 Answer = Callable[[Instance, Callable[[], Any], Any], Any]
 Word = Callable[..., None]
@@ -40,7 +41,9 @@ def disturb(engine: Engine, word: str, options: dict[str, Any]) -> None:
 
 def _instances(engine: Engine, controller: str) -> list[Instance]:
     found = [
-        instance for name, instance in engine.instances.items() if controller in (name, name.split("@")[0].split("#")[0])
+        instance
+        for name, instance in engine.instances.items()
+        if controller in (name, name.split("@")[0].split("#")[0])
     ]
     if not found:
         known = ", ".join(sorted({controller.name for controller in engine.controllers}))
@@ -50,9 +53,9 @@ def _instances(engine: Engine, controller: str) -> list[Instance]:
 
 @fault("hold")
 def hold(engine: Engine, controller: str, kind: str) -> None:
-    """Events of one kind do not reach one controller until `release`."""
+    """Events of one kind do not reach one controller until `release`; a ledger is nobody's view, and never lags."""
     for instance in _instances(engine, controller):
-        if kind in instance.seen.caches:
+        if kind in instance.seen.caches and kind not in LEDGERS:
             instance.seen.caches[kind].hold()
             engine.active.add(f"hold {instance.name} {kind}")
 
@@ -92,7 +95,7 @@ def freeze(engine: Engine, controller: str) -> None:
 def thaw(engine: Engine, controller: str) -> None:
     """A frozen controller goes on."""
     for instance in _instances(engine, controller):
-        instance.frozen = False
+        instance.frozen = bool(instance.node) and instance.node in engine.world.get("cut-off", ())
         engine.active.discard(f"freeze {instance.name}")
         for worker in instance.workers.values():
             engine.ready(worker)
@@ -112,6 +115,7 @@ def crash(engine: Engine, controller: str, after: int = 0, lists: dict[str, str]
 
 
 def _restart(engine: Engine, instance: Instance, lists: dict[str, str]) -> None:
+    lists = {kind: how for kind, how in lists.items() if kind not in LEDGERS}
     instance.crash()
     instance.start(lists)
     for kind in lists:
@@ -139,9 +143,15 @@ def _crash_after(engine: Engine, doomed: Instance, after: int, lists: dict[str, 
 
 @fault("refuse")
 def refuse(
-    engine: Engine, controller: str, kind: str = "", verb: str = "", nth: int = 1, times: int = 1, answer: str = "conflict"
+    engine: Engine,
+    controller: str,
+    kind: str = "",
+    verb: str = "",
+    nth: int = 1,
+    times: int = 1,
+    answer: str = "conflict",
 ) -> None:
-    """The n-th next matching request, and `times` in all, is refused: `conflict`, `quota`, `server-error`, `timeout`."""
+    """The n-th next matching request, and `times` in all, gets `conflict`, `quota`, `server-error`, `timeout`."""
 
     def refusal(instance: Instance, send: Callable[[], Any], by: Any) -> Any:
         if answer == "timeout":
@@ -209,21 +219,41 @@ def advance(engine: Engine, seconds: float) -> None:
 @fault("cut-off")
 def cut_off(engine: Engine, node: str) -> None:
     """A node loses its connection: what runs there goes on, and the API server hears nothing of it."""
-    engine.world.setdefault("cut-off", set()).add(node)
-    for instance in [entry for entry in engine.instances.values() if entry.node == node]:
+    engine.world.setdefault("cut-off", {}).setdefault(node, engine.clock.now)
+    for instance in _on_node(engine, node):
         instance.frozen = True
     engine.active.add(f"cut-off {node}")
+    _look_at(engine, node)
+
+
+@fault("power-off")
+def power_off(engine: Engine, node: str) -> None:
+    """A node dies: what runs there ends at once, and the API server hears nothing of it until `rejoin`."""
+    cut_off(engine, node)
+    for process in list(engine.store.tables["Process"].find(PROCESSES_BY_NODE, node)):
+        engine.store.delete(key(process), by=f"node {node}")
 
 
 @fault("rejoin")
 def rejoin(engine: Engine, node: str) -> None:
-    """A node that was cut off is back."""
-    engine.world.setdefault("cut-off", set()).discard(node)
+    """A node that was cut off or lost its power is back."""
+    engine.world.setdefault("cut-off", {}).pop(node, None)
     engine.active.discard(f"cut-off {node}")
-    for instance in [entry for entry in engine.instances.values() if entry.node == node]:
-        instance.frozen = False
+    for instance in _on_node(engine, node):
+        instance.frozen = f"freeze {instance.name}" in engine.active
         for worker in instance.workers.values():
             engine.ready(worker)
+
+
+def _on_node(engine: Engine, node: str) -> list[Instance]:
+    return [instance for instance in engine.instances.values() if instance.node == node]
+
+
+def _look_at(engine: Engine, node: str) -> None:
+    """Heartbeats are not modelled one by one: whoever misses them is told when they stop."""
+    for instance in engine.instances.values():
+        if instance.controller.name == "node-lifecycle":
+            instance.add(Key("Node", "", node))
 
 
 @fault("storage")

@@ -8,12 +8,32 @@ from pvkit import __version__
 from pvkit.backends.errors import ApiError, BadRequest, UsageError
 from pvkit.backends.objects import API_VERSIONS, LEDGERS, NAMESPACED, Key, Obj
 from pvkit.backends.protocol import Budget, Departure, Description, Event, Fault, Operation, Outcome, Settled, Setup
-from pvkit.backends.reference import binding, statefulset
+from pvkit.backends.reference import (
+    binding,
+    collection,
+    endpoints,
+    namespaces,
+    node_lifecycle,
+    pod_collection,
+    pods,
+    scheduling,
+    statefulset,
+)
 from pvkit.backends.reference.engine import Engine
 from pvkit.backends.reference.faults import FAULTS, disturb
 from pvkit.backends.reference.rules import Controller
 
-CONTROLLERS: tuple[Controller, ...] = (binding.BINDER, statefulset.STATEFULSET)
+CONTROLLERS: tuple[Controller, ...] = (
+    binding.BINDER,
+    statefulset.STATEFULSET,
+    scheduling.SCHEDULER,
+    pods.KUBELET,
+    node_lifecycle.NODE_LIFECYCLE,
+    pod_collection.POD_COLLECTOR,
+    collection.GARBAGE_COLLECTOR,
+    namespaces.NAMESPACES,
+    endpoints.ENDPOINT_SLICES,
+)
 
 
 class ReferenceModel:
