@@ -20,7 +20,7 @@ from pvkit.backends.objects import (
     uid,
     without,
 )
-from pvkit.backends.reference.passes import Pass, ask, at_hand, end
+from pvkit.backends.reference.passes import Pass, ask, at_hand, end, live
 from pvkit.backends.reference.rules import Effect, Fail, rule
 from pvkit.backends.reference.view import Seen
 
@@ -37,8 +37,9 @@ def may_adopt(seen: Seen, stateful_set: Obj) -> bool:
 def adopt_revision(seen: Seen, at: Key) -> Effect | None:
     """An orphaned revision that matches the selector is adopted."""
     work = at_hand(seen, at)
-    found = next((obj for obj in work.orphans if obj["kind"] == "ControllerRevision"), None)
-    return _adopt(seen, work, found) if found is not None else _unsettled(seen, work)
+    if work.orphans and work.orphans[0]["kind"] == "ControllerRevision":
+        return _adopt(seen, work, work.orphans[0])
+    return _unsettled(seen, work)
 
 
 @rule("IDENT-07", on="StatefulSet")
@@ -65,9 +66,10 @@ def _unsettled(seen: Seen, work: Pass) -> Effect | None:
 
 
 def _adopt(seen: Seen, work: Pass, obj: Obj) -> Effect:
+    work.waiting = True
     if not may_adopt(seen, work.stateful_set):
         return end(seen, Fail(f"the set is gone or going: {name(obj)} is not adopted"))
-    base = _stored(seen, obj)
+    base = _stored(seen, work, obj)
     if controller_of(base) is not None:
         return end(seen, Fail(f"{name(obj)} has another controller by now"))
 
@@ -81,15 +83,15 @@ def _adopt(seen: Seen, work: Pass, obj: Obj) -> Effect:
 
 
 def _release(seen: Seen, work: Pass, pod: Obj) -> Effect:
-    base = _stored(seen, pod)
+    base = _stored(seen, work, pod)
     kept = [owner for owner in owners(base) if owner["uid"] != uid(work.stateful_set)]
     wanted = put(base, OWNERS, kept) if kept else without(base, OWNERS)
     return ask(work, "update", wanted, lambda _: work.strangers.remove(pod), _leave(seen, work, work.strangers, pod))
 
 
-def _stored(seen: Seen, obj: Obj) -> Obj:
+def _stored(seen: Seen, work: Pass, obj: Obj) -> Obj:
     """What a patch is applied to: the object as it is stored, whatever the cache shows."""
-    stored = seen.live(key(obj))
+    stored = live(seen, work, key(obj))
     return stored if stored is not None and uid(stored) == uid(obj) else obj
 
 

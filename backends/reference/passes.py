@@ -118,6 +118,7 @@ def begin(seen: Seen, stateful_set: Obj) -> Pass:
     """A pass with what the caches hold now; it becomes the one under way."""
     where, selector = namespace(stateful_set), stateful_set["spec"].get("selector")
     own = list(seen.find(PODS, (where, uid(stateful_set))))
+    members = [pod for pod in own if fits(stateful_set, pod)]
     stray = [pod for pod in seen.find(PODS, (where, "")) if fits(stateful_set, pod) and not deleting(pod)]
     recorded, unowned = (
         [revision for revision in seen.find(REVISIONS, (where, owner)) if selects(selector, labels(revision))]
@@ -134,8 +135,8 @@ def begin(seen: Seen, stateful_set: Obj) -> Pass:
         minor=seen.setup.minor,
         parallel=is_parallel(stateful_set),
         recreates=strategy(stateful_set) == "Recreate" and gate(seen.setup, "StatefulSetRecreateStrategy"),
-        members=[pod for pod in own if fits(stateful_set, pod)],
-        strangers=[pod for pod in own if not fits(stateful_set, pod)],
+        members=members,
+        strangers=[pod for pod in own if pod not in members] if len(members) < len(own) else [],
         orphans=unowned + stray,
         recorded=recorded,
         written=written,
@@ -153,8 +154,8 @@ def under_way(seen: Seen, at: Key) -> Pass | None:
 
 def at_hand(seen: Seen, at: Key) -> Pass:
     """The pass under way over a cached set, begun if there is none."""
-    work = under_way(seen, at)
-    if work is None:
+    work: Pass | None = seen.memory.get("pass")
+    if work is None or work.waiting or (work.at is not at and work.at != at):
         stateful_set = seen.lookup(at)
         assert stateful_set is not None
         work = begin(seen, stateful_set)
@@ -165,6 +166,14 @@ def end(seen: Seen, effect: Effect) -> Effect:
     """The last effect of the pass under way."""
     seen.memory.pop("pass", None)
     return effect
+
+
+def live(seen: Seen, work: Pass, at: Key) -> Obj | None:
+    """A live GET in a pass; one that gets no answer ends the pass, as a write without an answer does."""
+    work.waiting = True
+    found = seen.live(at)
+    work.waiting = False
+    return found
 
 
 def ask(

@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from pvkit.backends.objects import Key, Obj, annotate, annotations, get, key, name, namespace, owner_reference
-from pvkit.backends.reference.passes import Pass, ask, at_hand, end
+from pvkit.backends.reference.passes import Pass, ask, at_hand, end, live
 from pvkit.backends.reference.rules import Effect, Fail, rule
 from pvkit.backends.reference.view import Seen
 from pvkit.backends.workloads import revision as revision_of_pod
@@ -96,7 +96,7 @@ def avoid_collision(seen: Seen, at: Key) -> Effect | None:
     work = at_hand(seen, at)
     if not work.taken:
         return None
-    found = seen.live(Key("ControllerRevision", namespace(work.stateful_set), work.taken))
+    found = live(seen, work, Key("ControllerRevision", namespace(work.stateful_set), work.taken))
     work.taken = ""
     if found is not None and alike(found, work.stateful_set):
         work.update = found
@@ -145,8 +145,8 @@ def trim_history(seen: Seen, at: Key) -> Effect | None:
     limit = 10 if limit is None else int(limit)
     if limit < 0 or len(work.recorded) <= limit or work.update is None or ("trim", "failed") in work.done:
         return None
-    live = {name(work.update), name(work.current or work.update), *map(revision_of_pod, work.members)}
-    idle = [revision for revision in work.recorded if name(revision) not in live]
+    used = {name(work.update), name(work.current or work.update), *map(revision_of_pod, work.members)}
+    idle = [revision for revision in work.recorded if name(revision) not in used]
     surplus = idle[: max(len(idle) - limit, 0)]
     oldest = next((revision for revision in surplus if ("trim", name(revision)) not in work.done), None)
     if oldest is None:

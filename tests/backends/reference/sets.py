@@ -105,7 +105,8 @@ class World:
         gates: dict[str, bool] | None = None,
         schedule: tuple[Departure, ...] = (),
     ) -> None:
-        setup = Setup(kubernetes_version=version, gates=gates or {})
+        self.gates = dict(gates or {})
+        setup = Setup(kubernetes_version=version, gates=self.gates)
         self.engine = Engine(setup, (STATEFULSET, KUBELET), schedule)
         self.store = self.engine.store
         self.store.create({"kind": "Namespace", "metadata": {"name": "default"}}, by="setup")

@@ -161,6 +161,15 @@ def test_a_set_that_only_the_cache_still_shows_adopts_nothing() -> None:
     assert controller_of(world.got("Pod", "web-1")) is None
 
 
+def test_an_adoption_whose_check_gets_no_answer_is_tried_again_from_the_start() -> None:
+    world = rolled_out(1)
+    world.fault("refuse", controller="statefulset", kind="StatefulSet", verb="get", times=3, answer="timeout")
+    world.create(orphan("web-1"))
+    assert world.settle().trace() == "+1 1:ready 1:term -1"
+    assert world.engine.errors["statefulset/StatefulSet: Unavailable"] == 3
+    assert world.fired("IDENT-06") == 1
+
+
 def test_a_pod_that_stops_matching_is_released_and_its_name_is_waited_for() -> None:
     world = rolled_out(2)
     world.patch("Pod", "web-1", {"metadata": {"labels": {"app": "other"}}})

@@ -127,7 +127,7 @@ def test_a_claim_that_somebody_else_controls_is_left_alone() -> None:
 
 def test_the_sets_own_reference_is_withdrawn_beside_a_foreign_controller_and_told_of() -> None:
     world = rolled_out(1, deleted="Delete")
-    own = owners(world.got("PersistentVolumeClaim", "www-web-0"))[0]
+    own = {**owners(world.got("PersistentVolumeClaim", "www-web-0"))[0], "controller": False}
     made = {"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "u-1", "controller": True}
     world.patch("PersistentVolumeClaim", "www-web-0", {"metadata": {"ownerReferences": [own, made]}})
     world.patch("StatefulSet", "web", {"metadata": {"annotations": {"poke": "1"}}})

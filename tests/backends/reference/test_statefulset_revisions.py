@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pvkit.backends.objects import controller_of, labels, name
+from pvkit.backends.objects import Obj, controller_of, labels, name
 from pvkit.backends.reference.revisions import revision_name
 from tests.backends.reference.sets import ON_DELETE, World, rolling, stateful_set, template_spec
 
@@ -22,6 +22,16 @@ def rolled_out(**spec: object) -> World:
     world.create(stateful_set(**spec))
     world.settle().trace()
     return world
+
+
+def as_stored(made: Obj) -> Obj:
+    """A set as an API server would fill it in."""
+    return World().create(made)
+
+
+def bare(made: Obj) -> Obj:
+    """The set as a client would write it, from one that was stored."""
+    return {"kind": "StatefulSet", "metadata": {"name": "web", "namespace": "default"}, "spec": made["spec"]}
 
 
 def test_a_revision_holds_the_template_and_belongs_to_the_set() -> None:
@@ -101,39 +111,36 @@ def test_a_revision_that_a_pod_still_has_is_not_trimmed() -> None:
 
 
 def test_a_name_taken_by_other_content_raises_the_collision_count() -> None:
-    world = World()
-    made = stateful_set(replicas=1)
+    world, made = World(), as_stored(stateful_set(replicas=1))
     taken = {"name": revision_name(made, 0), "namespace": "default", "labels": {"other": "1"}}
     world.create({"kind": "ControllerRevision", "metadata": taken, "data": {"spec": {}}, "revision": 1})
-    world.create(made)
+    world.create(bare(made))
     world.settle()
     assert world.status()["collisionCount"] == 1
     assert world.status()["currentRevision"] == revision_name(made, 1)
 
 
 def test_a_name_taken_by_equal_content_is_used_as_it_is() -> None:
-    world = World()
-    made = stateful_set(replicas=1)
+    world, made = World(), as_stored(stateful_set(replicas=1))
     template = {**made["spec"]["template"], "$patch": "replace"}
     taken = {"name": revision_name(made, 0), "namespace": "default", "labels": {"other": "1"}}
     world.create(
         {"kind": "ControllerRevision", "metadata": taken, "data": {"spec": {"template": template}}, "revision": 1}
     )
-    world.create(made)
+    world.create(bare(made))
     world.settle()
     assert world.names("ControllerRevision") == [revision_name(made, 0)]
     assert world.status()["updateRevision"] == revision_name(made, 0)
 
 
 def test_a_matching_orphan_is_adopted_and_used() -> None:
-    world = World()
-    made = stateful_set(replicas=1)
+    world, made = World(), as_stored(stateful_set(replicas=1))
     template = {**made["spec"]["template"], "$patch": "replace"}
     metadata = {"name": "web-old", "namespace": "default", "labels": {"app": "web"}}
     world.create(
         {"kind": "ControllerRevision", "metadata": metadata, "data": {"spec": {"template": template}}, "revision": 4}
     )
-    world.create(made)
+    world.create(bare(made))
     world.settle()
     assert (controller_of(world.got("ControllerRevision", "web-old")) or {})["name"] == "web"
     assert world.status()["updateRevision"] == "web-old"

@@ -255,8 +255,9 @@ def test_recreate_deletes_all_outdated_pods_before_it_creates_one() -> None:
 
 
 def test_recreate_without_its_gate_leaves_the_set_alone_and_says_so() -> None:
-    world = World("1.37")
+    world = World("1.37", {"StatefulSetRecreateStrategy": True})
     world.create(stateful_set(updateStrategy={"type": "Recreate"}))
+    world.gates["StatefulSetRecreateStrategy"] = False
     world.settle()
     assert world.names("Pod") == []
     assert world.said("UnknownStrategy") == [
