@@ -128,6 +128,7 @@ class Engine:
         worker, at, effect = by
         epoch_now = worker.blocked and worker.current == at
         worker.blocked = False
+        trouble, self.trouble = self.trouble, []  # It has met its trouble already.
         try:
             if epoch_now:
                 worker.write(at, effect, send)
@@ -136,6 +137,8 @@ class Engine:
         except BackendError as error:
             if epoch_now:
                 worker.fail(at, error)
+        finally:
+            self.trouble = trouble
         self.ready(worker)
         return True
 
