@@ -136,7 +136,8 @@ class State:
 
     `time` is the backend's clock in seconds; `setup` is the world of the plan. `faults` are the words of the faults
     made since all was last whole: since the beginning, or since a settling after `heal`. `asked` counts the operations
-    and faults of the plan so far, other than time that passed.
+    and faults of the plan so far, other than time that passed. `rest` is the index of the last event before all was
+    last at rest.
     """
 
     def __init__(self, header: Header) -> None:
@@ -145,6 +146,7 @@ class State:
         self.index = -1
         self.faults: set[str] = set()
         self.asked = 0
+        self.rest = -1
         self._healed = False
         self._tables: defaultdict[str, Table] = defaultdict(Table)
         self._lives: dict[Key, Life] = {}
@@ -181,11 +183,13 @@ class State:
         """Take note of a step of the plan, or of the end of a wait."""
         if isinstance(entry, Settled):
             self.time = entry.time
-            if entry.quiet and not entry.disturbed and self._healed:
-                self.faults.clear()
+            if entry.quiet and not entry.disturbed:
+                self.rest = self.index
+                if self._healed:
+                    self.faults.clear()
             return
-        made = isinstance(entry.request, Fault) and entry.outcome.status != "failed"
-        word = entry.request.word if made and isinstance(entry.request, Fault) else ""
+        request = entry.request
+        word = request.word if isinstance(request, Fault) and entry.outcome.status != "failed" else ""
         if word != "advance":
             self.asked += 1
         if word not in ("", "advance", "heal"):
