@@ -9,7 +9,7 @@ from pvkit.backends.objects import Key, deleting, finalizers, put
 from pvkit.backends.reference import endpoints, node_lifecycle, pod_collection, pods
 from pvkit.backends.reference.rules import STOP, Write
 from pvkit.backends.storage import volume_name
-from pvkit.backends.workloads import claim_keys
+from pvkit.backends.workloads import claim_keys, is_finished, node_name
 
 
 @mutant("late-delete-hits-successor", breaks=(), after="kubernetes/kubernetes#25224", needs=("late",), family="NAME")
@@ -33,8 +33,8 @@ def node_strips_finalizers() -> Iterable[Edit]:
     def make(original: Any) -> Any:
         def remove(seen: Any, at: Key) -> Any:
             pod = seen.lookup(at)
-            own = pod is not None and pods.node_name(pod) == seen.node
-            if own and deleting(pod) and finalizers(pod) and pods.is_finished(pod):
+            own = pod is not None and node_name(pod) == seen.node
+            if own and deleting(pod) and finalizers(pod) and is_finished(pod):
                 return Write("update", put(pod, ("metadata", "finalizers"), []))
             return original(seen, at)
 
@@ -113,7 +113,7 @@ def ready_too_soon() -> Iterable[Edit]:
     def make(original: Any) -> Any:
         def await_claims(seen: Any, at: Key) -> Any:
             pod = pods._own(seen, at)
-            if pod is not None and pods._process(seen, pod) is None and not pods.is_finished(pod):
+            if pod is not None and pods._process(seen, pod) is None and not is_finished(pod):
                 early = pods._patch(seen, pod, {"Ready": "True"}, phase="Running")
                 if early is not None:
                     return early

@@ -7,6 +7,7 @@ from typing import Any
 from pvkit.backends.mutants.registry import Edit, edit, mutant
 from pvkit.backends.objects import Key, annotations, labels, name, put, uid, without
 from pvkit.backends.reference import assume, binding_cycle, scheduling, volume_binding
+from pvkit.backends.reference.node_affinity import reaches
 from pvkit.backends.reference.rules import STOP, Write, nothing
 from pvkit.backends.storage import volume_name
 from pvkit.backends.workloads import claim_keys, node_name
@@ -96,7 +97,7 @@ def delayed_takes_largest() -> Iterable[Edit]:
             fitting = [
                 volume
                 for volume in volume_binding._candidates(seen, claim)
-                if name(volume) not in taken and volume_binding.reaches(volume, node)
+                if name(volume) not in taken and reaches(volume, node)
             ]
             return fitting[-1] if fitting and first is not None else first
 
