@@ -7,7 +7,7 @@ deletion asked for, `-0` gone.
 
 from typing import Any
 
-from pvkit.backends.objects import Key, Obj, condition, deleting, name, owners
+from pvkit.backends.objects import Key, Obj, deleting, name, owners
 from pvkit.backends.protocol import Budget, Departure, Setup
 from pvkit.backends.reference.clock import stamp
 from pvkit.backends.reference.engine import Engine
@@ -228,8 +228,3 @@ def orphan(called: str, app: str = "web", **marks: str) -> Obj:
         "metadata": {"name": called, "namespace": "default", "labels": {"app": app, **marks}},
         "spec": template_spec("1"),
     }
-
-
-def ready_since(pod: Obj) -> str:
-    """When a pod became ready."""
-    return str((condition(pod, "Ready") or {})["lastTransitionTime"])
