@@ -7,9 +7,9 @@ one point; it grows by one event at a time and keeps only what exists now, so a 
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from pvkit.backends.objects import Key, Obj, annotations, deleting, finalizers, key, labels
+from pvkit.backends.objects import Key, Obj, annotations, deleting, finalizers, key, labels, owners
 from pvkit.backends.protocol import Description, Event, Fault, Operation, Outcome, Settled, Setup
 from pvkit.backends.tables import Index, Table
 
@@ -48,12 +48,14 @@ class History:
 class Life:
     """What became of one object since it appeared.
 
-    `first` is the object as it appeared; `born` and `changed` are the indexes of its first and last event, `born_at`
-    and `changed_at` their times. `hands` tells for each part that the client changed later the index of the last such
-    change: `spec.<field>`, `status`, `labels`, `annotations.<key>`, `finalizers`, `deletion`.
+    `first` is the object as it appeared, `by_client` whether the client made it; `born` and `changed` are the indexes
+    of its first and last event, `born_at` and `changed_at` their times. `hands` tells for each part that the client
+    changed later the index of the last such change: `spec.<field>`, `status`, `labels`, `annotations.<key>`,
+    `finalizers`, `owners`, `deletion`.
     """
 
     first: Obj
+    by_client: bool
     born: int
     born_at: float
     changed: int
@@ -72,6 +74,17 @@ class Life:
                 self.hands[part] = event.index
 
 
+def _newborn(event: Event) -> Life:
+    return Life(
+        event.object,
+        event.by in ("client", "setup"),
+        event.index,
+        event.time,
+        changed=event.index,
+        changed_at=event.time,
+    )
+
+
 def _changed_parts(old: Obj, new: Obj) -> Iterator[str]:
     for place in ("spec", "metadata.annotations"):
         before = (old.get("spec") if place == "spec" else annotations(old)) or {}
@@ -85,6 +98,8 @@ def _changed_parts(old: Obj, new: Obj) -> Iterator[str]:
         yield "labels"
     if finalizers(old) != finalizers(new):
         yield "finalizers"
+    if owners(old) != owners(new):
+        yield "owners"
     if deleting(new) and not deleting(old):
         yield "deletion"
 
@@ -124,6 +139,22 @@ class Change:
         return self.new is None
 
 
+class Follower(Protocol):
+    """What several invariants derive from the same events, kept once for all of them.
+
+    It is made before the first entry and sees each one before the invariants do. What it keeps must grow only with
+    what exists, as with an invariant's own memory.
+    """
+
+    def take(self, change: Change) -> None:
+        """One more event, the state already including it."""
+
+    def hear(self, entry: "Asked | Settled", state: "State") -> None:
+        """One more step of the plan, or the end of a wait."""
+
+
+F = TypeVar("F", bound=Follower)
+
 MOST_DEPARTED = 512
 """How many removed objects are remembered."""
 
@@ -151,6 +182,14 @@ class State:
         self._tables: defaultdict[str, Table] = defaultdict(Table)
         self._lives: dict[Key, Life] = {}
         self._departed: OrderedDict[Key, Obj] = OrderedDict()
+        self._followers: dict[type[Any], Follower] = {}
+
+    def follow(self, kind: type[F]) -> F:
+        """The follower of a kind, made at the first call; invariants name theirs, so that it misses nothing."""
+        found = self._followers.get(kind)
+        if found is None:
+            found = self._followers[kind] = kind()
+        return found  # type: ignore[return-value]
 
     @property
     def setup(self) -> Setup:
@@ -165,13 +204,16 @@ class State:
         self.time, self.index = event.time, event.index
         life = self._lives.get(at)
         if life is None or old is None:
-            life = self._lives[at] = Life(event.object, event.index, event.time, event.index, event.time)
+            life = self._lives[at] = _newborn(event)
         else:
             life.follow(event, old)
         if new is None:
             del self._lives[at]
             self._bury(at, event.object)
-        return Change(event, at, old, new, self, life)
+        change = Change(event, at, old, new, self, life)
+        for follower in self._followers.values():
+            follower.take(change)
+        return change
 
     def _bury(self, at: Key, last: Obj) -> None:
         self._departed[at] = last
@@ -181,6 +223,11 @@ class State:
 
     def hear(self, entry: "Asked | Settled") -> None:
         """Take note of a step of the plan, or of the end of a wait."""
+        self._note(entry)
+        for follower in self._followers.values():
+            follower.hear(entry, self)
+
+    def _note(self, entry: "Asked | Settled") -> None:
         if isinstance(entry, Settled):
             self.time = entry.time
             if entry.quiet and not entry.disturbed:

@@ -22,6 +22,7 @@ from typing import Any
 
 from pvkit.backends.objects import Obj
 from pvkit.backends.protocol import KUBERNETES_VERSIONS
+from pvkit.conformance.history import Follower
 
 
 class Scope(Enum):
@@ -67,7 +68,7 @@ class Invariant:
     """One promise. `needs` names evidence without which it is UNKNOWN: `order` (one order over all kinds), `ledgers`.
 
     `lacks` names capabilities of `Description.lacks` that make it NOT_SUPPORTED; `versions` the Kubernetes minors it
-    holds for.
+    holds for. `follows` are the followers it asks (`State.follow`).
     """
 
     id: str
@@ -79,6 +80,7 @@ class Invariant:
     needs: frozenset[str]
     versions: tuple[str, ...]
     tags: frozenset[str]
+    follows: tuple[type[Follower], ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -106,6 +108,7 @@ def invariant(
     needs: tuple[str, ...] = (),
     versions: tuple[str, ...] = KUBERNETES_VERSIONS,
     tags: tuple[str, ...] = (),
+    follows: tuple[type[Follower], ...] = (),
 ) -> Callable[[Check], Invariant]:
     """Declare an invariant; see the module's own text for the shapes of its function."""
 
@@ -114,6 +117,6 @@ def invariant(
             raise TypeError(f"{id} has no sentence: its function needs a docstring")
         if bool(on) == (scope is Scope.SETTLED):
             raise TypeError(f"{id}: `on` names kinds of events, and a settled invariant has none")
-        return Invariant(id, scope, level, source, on, check, frozenset(needs), versions, frozenset(tags))
+        return Invariant(id, scope, level, source, on, check, frozenset(needs), versions, frozenset(tags), follows)
 
     return declare

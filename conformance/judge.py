@@ -60,6 +60,8 @@ class Judge:
             return
         for kind in rule.on:
             self._on[kind].append(result)
+        for follower in rule.follows:
+            self.state.follow(follower)
         if rule.scope is Scope.SETTLED:
             self._settled.append(result)
 
