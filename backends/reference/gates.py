@@ -12,6 +12,10 @@ ON_SINCE: dict[str, int | None] = {
     "StaleControllerConsistencyStatefulSet": 36,
     "NominatedNodeNameForExpectation": 35,
     "ClearingNominatedNodeNameAfterBinding": 35,
+    "VolumeAttributesClass": 34,
+    "CrossNamespaceVolumeDataSource": None,
+    "MutablePVNodeAffinity": None,
+    "CSIVolumeHealth": None,
 }
 """The minor version that turned a gate on by default; None: off everywhere."""
 

@@ -1,4 +1,7 @@
-"""JSON merge patch (RFC 7386) and JSON patch (RFC 6902) on trees that are never changed in place."""
+"""JSON merge patch (RFC 7386) and JSON patch (RFC 6902) on trees that are never changed in place.
+
+As on a real API server, a field that is not there reads as null to `test` and `copy`, and `replace` adds it.
+"""
 
 from typing import Any
 
@@ -6,6 +9,7 @@ from pvkit.backends.errors import Invalid
 from pvkit.backends.objects import Obj
 
 _REFUSED = "the server rejected our request due to an error in our request"
+_ABSENT = object()
 
 
 def patched(obj: Obj, patch: Any) -> Obj:
@@ -31,45 +35,70 @@ def _merge(target: Any, patch: Any) -> Any:
 
 
 def _step(obj: Obj, step: Obj) -> Obj:
-    path = [part.replace("~1", "/").replace("~0", "~") for part in str(step.get("path", "")).split("/")[1:]]
-    changed: Obj = _edit(obj, path, step)
-    return changed
-
-
-def _edit(node: Any, path: list[str], step: Obj) -> Any:
-    if isinstance(node, list):
-        return _edit_list(node, path, step)
-    if not isinstance(node, dict) or not path:
-        raise Invalid(_REFUSED)
-    head, rest = path[0], path[1:]
-    if rest:
-        if head not in node:
-            raise Invalid(_REFUSED)
-        return {**node, head: _edit(node[head], rest, step)}
-    return _edit_field(node, head, step)
-
-
-def _edit_field(node: Obj, field: str, step: Obj) -> Obj:
+    path = _path(step.get("path"))
     match step.get("op"):
-        case "add":
-            return {**node, field: step.get("value")}
-        case "replace" if field in node:
-            return {**node, field: step.get("value")}
-        case "remove" if field in node:
-            return {name: value for name, value in node.items() if name != field}
-        case "test" if node.get(field) == step.get("value"):
-            return node
+        case "test":
+            if _at(obj, path) != step.get("value"):
+                raise Invalid(_REFUSED)
+            return obj
+        case "add" | "replace" | "remove" as operation:
+            return _edited(obj, path, operation, step.get("value"))
+        case "copy":
+            return _edited(obj, path, "add", _at(obj, _path(step.get("from"))))
+        case "move":
+            source = _path(step.get("from"))
+            moved = _at(obj, source)
+            return _edited(_edited(obj, source, "remove", None), path, "add", moved)
     raise Invalid(_REFUSED)
 
 
-def _edit_list(node: list[Any], path: list[str], step: Obj) -> list[Any]:
-    position = len(node) if path[0] == "-" else int(path[0]) if path[0].isdigit() else -1
-    append = len(path) == 1 and step.get("op") == "add"
-    if position < 0 or position > len(node) or (position == len(node) and not append):
+def _path(pointer: Any) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in str(pointer or "").split("/")[1:]]
+
+
+def _at(node: Any, path: list[str]) -> Any:
+    for position, part in enumerate(path):
+        if isinstance(node, dict) and part not in node and position == len(path) - 1:
+            return None
+        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, dict) and part in node:
+            node = node[part]
+        else:
+            raise Invalid(_REFUSED)
+    return node
+
+
+def _edited(obj: Obj, path: list[str], operation: str, value: Any) -> Obj:
+    if not path:
         raise Invalid(_REFUSED)
-    if append:
-        return [*node[:position], step.get("value"), *node[position:]]
-    edited = _edit_field({"at": node[position]}, "at", step) if len(path) == 1 else None
-    if edited is None:
-        return [*node[:position], _edit(node[position], path[1:], step), *node[position + 1 :]]
-    return [*node[:position], *edited.values(), *node[position + 1 :]]
+    made: Obj = _edit(obj, path, operation, value)
+    return made
+
+
+def _edit(node: Any, path: list[str], operation: str, value: Any) -> Any:
+    head, rest = path[0], path[1:]
+    if isinstance(node, list):
+        return _edit_list(node, head, rest, operation, value)
+    if not isinstance(node, dict):
+        raise Invalid(_REFUSED)
+    if rest:
+        return {**node, head: _edit(node.get(head, _ABSENT), rest, operation, value)}
+    if operation == "remove" and head not in node:
+        raise Invalid(_REFUSED)
+    if operation == "remove":
+        return {field: kept for field, kept in node.items() if field != head}
+    return {**node, head: value}
+
+
+def _edit_list(node: list[Any], head: str, rest: list[str], operation: str, value: Any) -> list[Any]:
+    inserts = operation == "add" and not rest
+    position = len(node) if head == "-" else int(head) if head.isdigit() else -1
+    if not 0 <= position < len(node) + inserts:
+        raise Invalid(_REFUSED)
+    before, after = node[:position], node[position + 1 :]
+    if inserts:
+        return [*before, value, *node[position:]]
+    if rest:
+        return [*before, _edit(node[position], rest, operation, value), *after]
+    return [*before, *after] if operation == "remove" else [*before, value, *after]

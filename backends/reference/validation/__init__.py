@@ -1,0 +1,1 @@
+"""What an API server reads, defaults and refuses, kind by kind."""
