@@ -97,7 +97,7 @@ class Store:
             {
                 "apiVersion": "v1",
                 "kind": "Event",
-                "metadata": {"name": name, "namespace": namespace, "creationTimestamp": self.clock.stamp()},
+                "metadata": {"name": name, "namespace": namespace, **self._birth()},
                 "involvedObject": reference(about),
                 "type": words.type,
                 "reason": words.reason,
