@@ -104,8 +104,11 @@ def _selects(service: Obj, pod: Obj) -> bool:
     return selects({"matchLabels": _selector(service)}, labels(pod))
 
 
-def _with_changes(seen: Seen, service: Obj, known: list[Obj], changed: Iterable[str]) -> list[Obj]:
-    """The endpoints when only pods of these names have changed."""
+def _renewed(seen: Seen, service: Obj, known: list[Obj], changed: Iterable[str]) -> list[Obj]:
+    """The endpoints when pods of these names have changed; those that stay keep their place."""
+    if ALL in changed:
+        made = _endpoints(seen, service)
+        return known if sorted(made, key=_pod_of) == sorted(known, key=_pod_of) else made
     fresh: dict[str, Obj | None] = {}
     for pod_name in sorted(changed):
         pod = seen.get("Pod", namespace(service), pod_name)
@@ -142,9 +145,7 @@ def follow(seen: Seen, at: Key) -> Effect | None:
         return STOP
     changed = dict(_noted(seen).get(at, {}))
     old = known.get("endpoints") or []
-    made = _endpoints(seen, service) if ALL in changed else _with_changes(seen, service, old, changed)
-    if sorted(made, key=_pod_of) == sorted(old, key=_pod_of):
-        made = old
+    made = _renewed(seen, service, old, changed) if changed else old
     wanted = put({**known, "endpoints": made, "ports": _ports(service)}, ("metadata", "labels"), _labels(service))
 
     def done(_: Obj) -> None:

@@ -103,7 +103,7 @@ def stop_stranger(seen: Seen, at: Key) -> Effect | None:
     return STOP if pod is None else None
 
 
-@rule("POD-01", on="Pod")
+@rule("POD-15.1", on="Pod")
 def reject(seen: Seen, at: Key) -> Effect | None:
     """A pod that the node does not admit fails before its containers start."""
     pod = _own(seen, at)
@@ -141,7 +141,7 @@ def _ends(pod: Obj) -> bool:
     return behaviour(pod)[0] in ("crash", "finish", "evicted") and phase(pod) == "Running"
 
 
-@rule("POD-15", on="Pod")
+@rule("POD-15.2", on="Pod")
 def end(seen: Seen, at: Key) -> Effect | None:
     """A pod whose containers ended by themselves, or were evicted, says how."""
     pod = _own(seen, at)
