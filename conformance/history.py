@@ -251,6 +251,10 @@ class State:
         """The object that was last removed under a key, as it last was; None if there was none of late."""
         return self._departed.get(at)
 
+    def departed_of(self, kind: str) -> list[Obj]:
+        """The objects of a kind that were removed of late, each as it last was."""
+        return [last for at, last in self._departed.items() if at.kind == kind]
+
     def known(self, at: Key) -> bool:
         """Whether every healthy component has seen the object as it is now."""
         life = self._lives.get(at)
