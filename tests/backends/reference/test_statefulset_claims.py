@@ -45,6 +45,13 @@ def test_a_claim_copies_the_annotations_of_its_template() -> None:
     assert world.got("PersistentVolumeClaim", "www-web-0")["metadata"]["annotations"]["note"] == "kept"
 
 
+def test_every_pod_mounts_the_claim_of_its_own_ordinal() -> None:
+    world = rolled_out(2)
+    for at in (0, 1):
+        volumes = world.got("Pod", f"web-{at}")["spec"]["volumes"]
+        assert volumes == [{"name": "www", "persistentVolumeClaim": {"claimName": f"www-web-{at}"}}]
+
+
 def test_all_claims_of_a_pod_exist_before_the_pod() -> None:
     world = rolled_out(2, volumeClaimTemplates=[claim_template("www"), claim_template("log")])
     born = {name(event.object): event.index for event in world.store.log if event.type == "ADDED"}

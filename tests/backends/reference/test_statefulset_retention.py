@@ -44,6 +44,16 @@ def test_a_parallel_set_keeps_the_same_table(scaled: str, deleted: str, place: s
     assert world.owner_kinds("www-web-1") == kinds
 
 
+@pytest.mark.parametrize(("scaled", "deleted", "place", "kinds"), TABLE)
+def test_the_table_counts_ordinals_from_the_start(scaled: str, deleted: str, place: str, kinds: list[str]) -> None:
+    world = rolled_out(2, scaled, deleted, ordinals={"start": 5})
+    if place == "condemned":
+        world.keep("lingering", "web-6")
+        world.edit(replicas=1)
+        world.settle()
+    assert world.owner_kinds("www-web-6") == kinds
+
+
 def test_the_owner_is_a_controlling_one_that_blocks_foreground_deletion() -> None:
     world = rolled_out(1, deleted="Delete")
     owner = owners(world.got("PersistentVolumeClaim", "www-web-0"))[0]

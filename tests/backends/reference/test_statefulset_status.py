@@ -121,6 +121,28 @@ def test_the_status_is_written_even_when_the_first_pod_is_refused() -> None:
     assert counts(world) == (0, 0, 0, 0, 0)
 
 
+def refusing(world: World) -> World:
+    """From now on no pod can be created."""
+    world.fault("refuse", controller="statefulset", kind="Pod", verb="create", times=999, answer="quota")
+    return world
+
+
+def test_pods_above_one_that_is_refused_are_counted() -> None:
+    world = refusing(rolled_out(3, **PARALLEL))
+    world.delete("Pod", "web-0")
+    world.settle()
+    assert counts(world) == (2, 2, 2, 2, 2)
+
+
+def test_an_update_is_not_complete_while_its_last_pod_is_refused() -> None:
+    world = rolled_out(2)
+    world.keep("lingering", "web-0")
+    world.roll("2")
+    refusing(world.settle()).let_go("lingering", "web-0")
+    assert counts(world) == (1, 1, 1, 0, 1)
+    assert world.status()["currentRevision"] != world.status()["updateRevision"]
+
+
 def test_a_status_that_says_the_same_is_not_written() -> None:
     world = rolled_out(2)
     before = world.got("StatefulSet", "web")["metadata"]["resourceVersion"]

@@ -42,6 +42,9 @@ def test_the_partition_counts_indexes_and_not_ordinals() -> None:
     world.settle()
     assert world.images() == "1 1 1 2 2"
     assert world.names("Pod")[0] == "web-2"
+    world.delete("Pod", "web-4")
+    world.settle()
+    assert world.images() == "1 1 1 2 2"
 
 
 def test_a_partition_above_the_replicas_replaces_nothing() -> None:
