@@ -155,11 +155,11 @@ def put(obj: Obj, path: tuple[str, ...], value: Any) -> Obj:
 
 def without(obj: Obj, path: tuple[str, ...]) -> Obj:
     """A copy without what stands at the path of keys; the same object if nothing stands there."""
-    if get(obj, *path[:-1]) is None or path[-1] not in (get(obj, *path[:-1]) if path[:-1] else obj):
+    parent = get(obj, *path[:-1])
+    if not isinstance(parent, Mapping) or path[-1] not in parent:
         return obj
-    if len(path) == 1:
-        return {field: value for field, value in obj.items() if field != path[0]}
-    return put(obj, path[:-1], {k: v for k, v in get(obj, *path[:-1]).items() if k != path[-1]})
+    rest = {field: value for field, value in parent.items() if field != path[-1]}
+    return put(obj, path[:-1], rest) if path[:-1] else rest
 
 
 def annotate(obj: Obj, **pairs: str) -> Obj:
