@@ -156,7 +156,11 @@ def check(volume: Obj, at: Moment) -> Iterator[Cause]:
     yield from each("spec.storageClassName", spec.get("storageClassName", ""), _class_form(spec))
     yield from one_of("spec.volumeMode", spec["volumeMode"], ("Block", "Filesystem"))
     yield from _attributes_class(spec)
-    if MOUNT_OPTION_ANNOTATION in annotations(volume) and not MOUNT_OPTIONS & spec.keys():
+    yield from _mount_options(volume)
+
+
+def _mount_options(volume: Obj) -> Iterator[Cause]:
+    if MOUNT_OPTION_ANNOTATION in annotations(volume) and not MOUNT_OPTIONS & volume["spec"].keys():
         detail = "may not specify mount options for this volume type"
         yield forbidden(f"metadata.annotations.{MOUNT_OPTION_ANNOTATION}", detail)
 
@@ -168,8 +172,10 @@ def _class_form(spec: Obj) -> tuple[str, ...]:
 def check_update(old: Obj, new: Obj, at: Moment) -> Iterator[Cause]:
     """What is wrong with a change of a volume; a change of claimRef alone needs no look (VALID-24)."""
     before, after = old["spec"], new["spec"]
-    changed = {field for field in before.keys() | after.keys() if before.get(field) != after.get(field)}
-    if not changed <= UNCHECKED or old["metadata"].get("annotations") != new["metadata"].get("annotations"):
+    fields = () if before is after else before.keys() | after.keys()
+    if all(field in UNCHECKED or before.get(field) == after.get(field) for field in fields):
+        yield from _mount_options(new)
+    else:
         yield from check(new, at)
         yield from _immutable(before, after, at)
 

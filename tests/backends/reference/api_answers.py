@@ -1,0 +1,188 @@
+"""The answers of a real API server (`api_cases.yaml`), and how the model is asked the same."""
+
+import copy
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pvkit.backends.errors import ApiError, Cause
+from pvkit.backends.objects import NAMESPACED, Key, Obj
+from pvkit.backends.protocol import Setup
+from pvkit.backends.reference.assignment import binding
+from pvkit.backends.reference.clock import Clock
+from pvkit.backends.reference.patches import patched
+from pvkit.backends.reference.store import Store
+
+UID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+VERSIONS = re.compile(r"\(\d+\) does not match the ResourceVersion in record \(\d+\)")
+FIVE = re.compile("Bad_[a-z0-9]{5}")
+TIME = "2026-01-01T00:00:"
+
+
+@cache
+def book() -> Any:
+    """The whole file."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load((Path(__file__).parent / "api_cases.yaml").read_text(), loader)
+
+
+def cases() -> list[Obj]:
+    """Its cases."""
+    return list(book()["cases"])
+
+
+def expand(tree: Any) -> Any:
+    """A tree with its abbreviations written out."""
+    if isinstance(tree, dict):
+        if tree.keys() == {"repeat", "times"}:
+            return tree["repeat"] * tree["times"]
+        if tree.keys() == {"repeat", "keys"}:
+            return {f"{tree['repeat']}{number}": "" for number in range(tree["keys"])}
+        return {field: expand(value) for field, value in tree.items()}
+    return [expand(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def plain(tree: Any) -> Any:
+    """A tree without nulls, and with words for what differs from run to run."""
+    if isinstance(tree, dict):
+        return {field: plain(value) for field, value in tree.items() if value is not None}
+    if isinstance(tree, list):
+        return [plain(value) for value in tree]
+    return _worded(tree) if isinstance(tree, str) else tree
+
+
+def _worded(text: str) -> str:
+    if text.startswith(TIME):
+        return "<time>"
+    return FIVE.sub("Bad_<five>", UID.sub("<uid>", text))
+
+
+def told(obj: Obj | None) -> Obj:
+    """What the answers tell of a stored object."""
+    if obj is None:
+        return {}
+    metadata = {field: value for field, value in obj["metadata"].items() if field not in ("uid", "resourceVersion")}
+    shown: Obj = plain({**obj, "metadata": metadata})
+    return {field: value for field, value in shown.items() if field not in ("apiVersion", "kind")}
+
+
+def difference(before: Obj, after: Obj) -> Obj:
+    """The merge patch that leads from one tree to another."""
+    gone = {field: None for field in before if field not in after}
+    changed = {
+        field: difference(before[field], value)
+        if isinstance(value, dict) and isinstance(before.get(field), dict)
+        else value
+        for field, value in after.items()
+        if field not in before or before[field] != value
+    }
+    return gone | changed
+
+
+class Asked:
+    """A store that is asked what a case asks."""
+
+    def __init__(self, case: Obj) -> None:
+        self.store = Store(Setup(case.get("kubernetes", "1.36"), gates=case.get("gates", {})), Clock())
+        self.store.create({"kind": "Namespace", "metadata": {"name": "default"}})
+
+    def answer(self, ask: Obj) -> Obj:
+        """The answer of the model, in the form of the file."""
+        ask = expand(ask)
+        verb = next(iter(ask))
+        self.at, self.sent = self._target(ask, ask[verb])
+        before = self.store.read(self.at)
+        try:
+            created = getattr(self, verb)(ask, before)
+        except ApiError as error:
+            return _refusal(error)
+        at = Key(self.at.kind, self.at.namespace, created) if created else self.at
+        after = self.store.read(at)
+        answer: Obj = {"code": 201 if verb in ("create", "bind") else 200}
+        if after is None:
+            return {**answer, "gone": True}
+        if after is before:
+            return {**answer, "same": True}
+        known = (
+            plain({field: value for field, value in self.sent.items() if field != "kind"}) if created else told(before)
+        )
+        return {**answer, "changed": difference(known, told(after))}
+
+    def _target(self, ask: Obj, kind: str) -> tuple[Key, Obj]:
+        base = book()["bases"][kind]
+        sent = patched({"kind": kind, **copy.deepcopy(base)}, ask.get("with") or {}) if _sends(ask) else {}
+        metadata = sent.get("metadata") or {}
+        where = ask.get("namespace") or metadata.get("namespace") or "default"
+        name = ask.get("name") or metadata.get("name") or ("" if _sends(ask) else base["metadata"]["name"])
+        return Key(kind, where if kind in NAMESPACED else "", name), sent
+
+    def create(self, ask: Obj, before: Obj | None) -> str:
+        return str(self.store.create(self._placed())["metadata"]["name"])
+
+    def replace(self, ask: Obj, before: Obj | None) -> None:
+        self.store.update(self._placed(), ask.get("sub", ""))
+
+    def _placed(self) -> Obj:
+        metadata = {**self.sent["metadata"], **({"namespace": self.at.namespace} if self.at.namespace else {})}
+        return {**self.sent, "metadata": metadata}
+
+    def update(self, ask: Obj, before: Obj | None) -> None:
+        self.store.update(patched(before or {}, ask.get("with") or {}), ask.get("sub", ""))
+
+    def patch(self, ask: Obj, before: Obj | None) -> None:
+        self.store.patch(self.at, ask["with"], ask.get("sub", ""))
+
+    def bind(self, ask: Obj, before: Obj | None) -> None:
+        assert before is not None
+        self.store.create(binding(before, ask["with"]["node"]))
+
+    def delete(self, ask: Obj, before: Obj | None) -> None:
+        stored = (before or {}).get("metadata") or {}
+        own = {"$uid": stored.get("uid"), "$version": stored.get("resourceVersion")}
+        options = {word: own.get(value, value) for word, value in (ask.get("options") or {}).items()}
+        self.store.delete(self.at, **options)
+
+
+def _sends(ask: Obj) -> bool:
+    return "create" in ask or "replace" in ask
+
+
+def _refusal(error: ApiError) -> Obj:
+    answer: Obj = {"code": error.code}
+    if error.code != 500:
+        answer["reason"] = error.reason
+    if error.causes:
+        return {**answer, "causes": sorted(_cause(cause) for cause in error.causes)}
+    versions = "(<v>) does not match the ResourceVersion in record (<v>)"
+    return {**answer, "message": _known(VERSIONS.sub(versions, _worded(error.message)).split("\n")[0])}
+
+
+def _cause(cause: Cause) -> list[str]:
+    message = "..." if cause.field == "patch" else _worded(cause.message).split("\n")[0]
+    return [cause.field, cause.reason, message]
+
+
+def _known(message: str) -> str:
+    """A message up to what only Go knows: the names of its types."""
+    return message.partition("json: cannot unmarshal")[0]
+
+
+def expected(step: Obj) -> Obj:
+    """The answer of the real server, in the same form."""
+    answer: Obj = dict(step["answer"])
+    if "message" in answer:
+        answer["message"] = _known(_spelled(answer["message"]))
+    if "causes" in step:
+        answer["causes"] = sorted([_spelled(str(part)) for part in cause] for cause in step["causes"])
+    if "changed" in step:
+        answer["changed"] = expand(step["changed"])
+    return answer
+
+
+def _spelled(text: str) -> str:
+    for word, long in book()["texts"].items():
+        text = text.replace(f"<{word}>", long)
+    return text
