@@ -15,7 +15,6 @@ from pvkit.backends.objects import (
     controller_of,
     created_at,
     deleting,
-    key,
     labels,
     name,
     namespace,
@@ -95,6 +94,8 @@ class Pass:
     minor: int
     parallel: bool
     recreates: bool
+    several: bool
+    """Whether updates obey maxUnavailable, by the gate of that name."""
     members: list[Obj]
     strangers: list[Obj]
     orphans: list[Obj]
@@ -114,7 +115,7 @@ class Pass:
     front: list[Slot] | None = None
 
 
-def begin(seen: Seen, stateful_set: Obj) -> Pass:
+def begin(seen: Seen, at: Key, stateful_set: Obj) -> Pass:
     """A pass with what the caches hold now; it becomes the one under way."""
     where, selector = namespace(stateful_set), stateful_set["spec"].get("selector")
     own = list(seen.find(PODS, (where, uid(stateful_set))))
@@ -127,14 +128,15 @@ def begin(seen: Seen, stateful_set: Obj) -> Pass:
     recorded += unowned
     recorded.sort(key=lambda revision: (revision.get("revision", 0), created_at(revision), name(revision)))
     written: dict[str, int] = {}
-    seen.memory.setdefault("written", {})[key(stateful_set)] = written
+    seen.memory.setdefault("written", {})[at] = written
     work = Pass(
-        at=key(stateful_set),
+        at=at,
         stateful_set=stateful_set,
         now=seen.now,
         minor=seen.setup.minor,
         parallel=is_parallel(stateful_set),
         recreates=strategy(stateful_set) == "Recreate" and gate(seen.setup, "StatefulSetRecreateStrategy"),
+        several=gate(seen.setup, "MaxUnavailableStatefulSet"),
         members=members,
         strangers=[pod for pod in own if pod not in members] if len(members) < len(own) else [],
         orphans=unowned + stray,
@@ -158,7 +160,7 @@ def at_hand(seen: Seen, at: Key) -> Pass:
     if work is None or work.waiting or (work.at is not at and work.at != at):
         stateful_set = seen.lookup(at)
         assert stateful_set is not None
-        work = begin(seen, stateful_set)
+        work = begin(seen, at, stateful_set)
     return work
 
 

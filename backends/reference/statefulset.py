@@ -96,7 +96,7 @@ def leave_gone_set(seen: Seen, at: Key) -> Effect | None:
     if stateful_set is None:
         seen.memory.get("written", {}).pop(at, None)
         return end(seen, STOP)
-    begin(seen, stateful_set)
+    begin(seen, at, stateful_set)
     return None
 
 

@@ -6,7 +6,6 @@ outdated pods go first, and nothing is created while one of them exists.
 """
 
 from pvkit.backends.objects import Key, deleting, get, name
-from pvkit.backends.reference.gates import gate
 from pvkit.backends.reference.ordering import (
     is_available,
     is_unhealthy,
@@ -51,7 +50,7 @@ def from_the_top(seen: Seen, work: Pass) -> list[Slot]:
 def replace_one(seen: Seen, at: Key) -> Effect | None:
     """The highest outdated pod is deleted, once all updated pods above it are available."""
     work = at_hand(seen, at)
-    if gate(seen.setup, "MaxUnavailableStatefulSet") or not may_update(seen, work):
+    if work.several or not may_update(seen, work):
         return None
     for slot in from_the_top(seen, work):
         if is_outdated(work, slot):
@@ -65,7 +64,7 @@ def replace_one(seen: Seen, at: Key) -> Effect | None:
 def replace_some(seen: Seen, at: Key) -> Effect | None:
     """The highest outdated pods are deleted, as many as maxUnavailable leaves room for."""
     work = at_hand(seen, at)
-    if not gate(seen.setup, "MaxUnavailableStatefulSet") or _spares_the_whole(work) or not may_update(seen, work):
+    if not work.several or _spares_the_whole(work) or not may_update(seen, work):
         return None
     room = _room(seen, work)
     return _next(seen, work, [slot for slot in from_the_top(seen, work) if is_outdated(work, slot)][: max(room, 0)])
@@ -75,7 +74,7 @@ def replace_some(seen: Seen, at: Key) -> Effect | None:
 def replace_broken_first(seen: Seen, at: Key) -> Effect | None:
     """With Parallel, all outdated pods that are unavailable anyway are deleted, and others as far as there is room."""
     work = at_hand(seen, at)
-    if not gate(seen.setup, "MaxUnavailableStatefulSet") or not _spares_the_whole(work) or not may_update(seen, work):
+    if not work.several or not _spares_the_whole(work) or not may_update(seen, work):
         return None
     old = [slot for slot in from_the_top(seen, work) if is_outdated(work, slot)]
     broken = [slot for slot in old if not is_available(work, slot.pod)]
