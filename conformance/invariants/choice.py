@@ -117,7 +117,9 @@ def reserved_volume_comes_first(change: Change, memory: Memory) -> Findings:
     if given is None or given.road != "chosen":
         return
     for volume in state.find(RESERVED, (namespace(given.claim), name(given.claim))):
-        if not reserved_for(volume, given.claim) or not fits_reserved(volume, given.claim):
+        if key_of(volume) == change.key or not reserved_for(volume, given.claim):
+            continue
+        if not fits_reserved(volume, given.claim):
             continue
         if _comes_before(state, volume, given) and state.known(key_of(volume)):
             text = f"claim {name(given.claim)} was given {_size(given.volume)} although {_size(volume)} is reserved"

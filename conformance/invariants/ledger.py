@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pvkit.backends.objects import Key, Obj, get, name, phase, uid
-from pvkit.backends.storage import asset_of, claim_ref, reclaim_policy, volume_name
+from pvkit.backends.storage import asset_of, reclaim_policy, volume_name
 from pvkit.backends.tables import Index
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
@@ -145,7 +145,7 @@ def _passed_on(state: State, mount: Obj) -> bool:
         return True
     if state.departed(at) is not None or state.count(VOLUMES, mount.get("asset")) != 1:
         return True
-    return life.by_client and (asset.born < life.born or claim_ref(life.first) is not None)
+    return life.by_client and asset.born < life.born
 
 
 @invariant(

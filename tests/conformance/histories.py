@@ -22,7 +22,7 @@ from pvkit.conformance.judge import Result, judge
 from pvkit.conformance.verdict import Verdict
 
 START = 1_700_000_000
-OBSERVED = Description("a story", "0", "1.36", ordered=True, ledgers=True)
+OBSERVED = Description("a story", "0", "1.36", ordered=True, ledgers=True, lag=0.0)
 
 
 class Story:
@@ -91,8 +91,8 @@ class Story:
 
 
 def history_of(entries: Story | Iterable[Entry], **header: Any) -> History:
-    """A history of these entries; `header` takes fields of `Setup` and of `Description` (`ordered`, `ledgers`)."""
-    described = {name: header.pop(name) for name in ("ordered", "ledgers", "lacks") if name in header}
+    """A history of these entries; `header` takes fields of `Setup`, and `ordered`, `ledgers`, `lacks`, `lag`."""
+    described = {name: header.pop(name) for name in ("ordered", "ledgers", "lacks", "lag") if name in header}
     setup = Setup(**header)
     backend = replace(OBSERVED, kubernetes_version=setup.kubernetes_version, **described)
     found = entries.entries if isinstance(entries, Story) else list(entries)
