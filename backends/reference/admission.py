@@ -86,16 +86,17 @@ def read(obj: Obj, old: Obj | None, store: Store) -> Obj:
         return read_as_patched(obj, old, store)
     except Unreadable as error:
         kind = obj["kind"]
-        version = obj.get("apiVersion", API_VERSIONS[kind]).rpartition("/")[2]
+        version = str(obj.get("apiVersion") or API_VERSIONS[kind]).rpartition("/")[2]
         raise BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {error}') from None
 
 
 def read_as_patched(obj: Obj, old: Obj | None, store: Store) -> Obj:
     """The same for the outcome of a patch; raises `Unreadable`."""
     kind = obj["kind"]
-    if obj.get("apiVersion", API_VERSIONS[kind]) != API_VERSIONS[kind]:
-        raise Unreadable(f'no kind "{kind}" is registered for version "{obj["apiVersion"]}" in scheme')
-    shaped: Obj = _SHAPES.get(kind, OTHER).read({"apiVersion": API_VERSIONS[kind], **obj}, old, "")
+    version = obj.get("apiVersion") or API_VERSIONS[kind]
+    if version != API_VERSIONS[kind]:
+        raise Unreadable(f'no kind "{kind}" is registered for version "{version}" in scheme')
+    shaped: Obj = _SHAPES.get(kind, OTHER).read({**obj, "apiVersion": version}, old, "")
     return TREATMENTS.get(kind, _PLAIN).default(shaped, old or {}, store.moment)
 
 
@@ -103,7 +104,8 @@ def on_create(obj: Obj, store: Store) -> Obj:
     """The object as it would be stored; raises what an API server answers when it refuses."""
     kind = obj["kind"]
     treatment, moment = TREATMENTS.get(kind, _PLAIN), store.moment
-    made = read({**obj, "metadata": _placed(kind, obj.get("metadata") or {})}, None, store)
+    given = obj.get("metadata") or {}
+    made = read({**obj, "metadata": _placed(kind, given) if isinstance(given, dict) else given}, None, store)
     version = made["metadata"].get("resourceVersion")
     if kind in NAMESPACED:
         _check_namespace(made, store)

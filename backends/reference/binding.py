@@ -2,137 +2,297 @@
 
 Binding is a two-way pointer, `volume.spec.claimRef` and `claim.spec.volumeName`, made in four writes: the volume's
 spec, its status, the claim's spec, its status (BIND-13). Nothing is rolled back when one fails; the next pass goes on
-from what is stored. A claim is "unbound" or "bound" by one annotation, never by its phase.
+from what is stored. One annotation tells a claim that was bound once from one that was not, and phase tells nothing.
+What a pass over a claim is for is decided once, at its beginning, in the order of BIND-18; the rules carry it out.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
 
-from pvkit.backends.objects import Key, Obj, annotate, deleting, labels, name, phase, put, reference, selects
-from pvkit.backends.reference.rules import STOP, Controller, Effect, Write, itself, rule
+from pvkit.backends.objects import Key, Obj, annotate, annotations, deleting, get, name, phase, put, reference, uid
+from pvkit.backends.quantities import whole
+from pvkit.backends.reference import classes
+from pvkit.backends.reference.matching import best_match
+from pvkit.backends.reference.rules import STOP, Effect, Fail, Say, Wake, Write, rule
 from pvkit.backends.reference.view import Seen
 from pvkit.backends.storage import (
     BIND_COMPLETED,
     BOUND_BY_CONTROLLER,
     access_modes,
+    attributes_class,
     bind_completed,
     capacity,
     claim_ref,
+    claim_ref_uid,
+    refers_to,
     requested,
     reserved_for,
-    selector,
     storage_class,
     volume_mode,
     volume_name,
 )
-from pvkit.backends.tables import Index
+
+PRE_RESIZE_CAPACITY = "volume.alpha.kubernetes.io/pre-resize-capacity"
+_LARGEST = 2**63 - 1
+
+Words = tuple[str, str, str]
 
 
-def _by_class(volume: Obj) -> Iterable[tuple[Any, Any]]:
-    yield (storage_class(volume), access_modes(volume)), capacity(volume)
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a pass over a claim is for.
+
+    `what`: `bind` to `volume`, `lose`, wait (`pending`), fail (`error`), take the `default` class, or ask to have a
+    volume made (`provision`). `words` is the Kubernetes Event that goes with it.
+    """
+
+    what: str
+    volume: str = ""
+    words: Words | None = None
 
 
-BY_CLASS = Index("volumes by class and modes", "PersistentVolume", _by_class)
+def aim_of(seen: Seen, at: Key) -> Aim:
+    """The aim of the pass under way over a cached claim."""
+    notes = seen.scratch.setdefault(at.kind, {})
+    if "aim" not in notes:
+        claim = seen.lookup(at)
+        assert claim is not None
+        notes["aim"] = _bound(seen, claim) if bind_completed(claim) else _unbound(seen, claim)
+    aim: Aim = notes["aim"]
+    return aim
 
 
-def fits(volume: Obj, claim: Obj) -> bool:
-    """Whether a free volume is a candidate for a claim (BIND-02); class, modes and size are judged by the index."""
-    return (
-        claim_ref(volume) is None
-        and phase(volume) == "Available"
-        and not deleting(volume)
-        and volume_mode(volume) == volume_mode(claim)
-        and selects(selector(claim), labels(volume))
-    )
+def _bound(seen: Seen, claim: Obj) -> Aim:
+    """BOUND-01 to BOUND-05: a claim that has completed binding is bound again, or Lost."""
+    if not volume_name(claim):
+        return Aim("lose", words=_lost("Bound claim has lost reference to PersistentVolume."))
+    volume = seen.get("PersistentVolume", "", volume_name(claim))
+    if volume is None:
+        return Aim("lose", words=_lost("Bound claim has lost its PersistentVolume."))
+    if claim_ref(volume) is None or claim_ref_uid(volume) == uid(claim):
+        return Aim("bind", name(volume))
+    text = "Two claims are bound to the same volume, this one is bound incorrectly"
+    return Aim("lose", words=("Warning", "ClaimMisbound", text))
 
 
-def best_match(seen: Seen, claim: Obj) -> Obj | None:
-    """The volume that the immediate path takes (BIND-03): fewest modes first, then smallest."""
-    wanted, size = access_modes(claim), requested(claim)
-    groups = [modes for cls, modes in seen.buckets(BY_CLASS) if cls == storage_class(claim) and wanted <= modes]
-    for group in sorted(groups, key=len):
-        best: list[Obj] = []
-        for volume in seen.find(BY_CLASS, (storage_class(claim), group), least=size):
-            if best and capacity(volume) > capacity(best[0]):
-                break
-            if fits(volume, claim):
-                best.append(volume)
-        if best:
-            return seen.tie(best)
-    return None
+def _lost(what: str) -> Words:
+    return ("Warning", "ClaimLost", f"{what} Data on the volume is lost!")
 
 
-def partner(seen: Seen, claim: Obj) -> Obj | None:
-    """The volume that a claim is bound to or chosen for, as far as this controller knows."""
+def _unbound(seen: Seen, claim: Obj) -> Aim:
     if volume_name(claim):
-        return seen.get("PersistentVolume", "", volume_name(claim))
-    for volume in seen.all("PersistentVolume"):
-        if reserved_for(volume, claim):
-            return volume
-    return best_match(seen, claim)
+        return _named(seen, claim)
+    waits = classes.waits(seen, claim)
+    volume = best_match(seen, claim, only_reserved=waits)
+    if volume is not None:
+        return Aim("bind", name(volume))
+    if classes.default_for(seen, claim) is not None:
+        return Aim("default")
+    if waits and not classes.has_node(claim):
+        return Aim("pending", words=classes.waiting_words(seen, claim))
+    if storage_class(claim):
+        return Aim("provision")
+    text = "no persistent volumes available for this claim and no storage class is set"
+    return Aim("pending", words=("Normal", "FailedBinding", text))
+
+
+def _named(seen: Seen, claim: Obj) -> Aim:
+    """A claim that names its volume is bound to that one or to none (PREB-05 to PREB-08)."""
+    volume = seen.get("PersistentVolume", "", volume_name(claim))
+    if volume is None:
+        return Aim("pending")
+    if claim_ref(volume) is None:
+        why = mismatch(volume, claim)
+        text = f'Cannot bind to requested volume "{name(volume)}": {why}'
+        return Aim("pending", words=("Warning", "VolumeMismatch", text)) if why else Aim("bind", name(volume))
+    if reserved_for(volume, claim):
+        return Aim("bind", name(volume))
+    words = ("Warning", "FailedBinding", f'volume "{name(volume)}" already bound to a different claim.')
+    return Aim("error" if BOUND_BY_CONTROLLER in annotations(claim) else "pending", words=words)
+
+
+def mismatch(volume: Obj, claim: Obj) -> str:
+    """Why a claim cannot have the free volume that it names, "" if it can (PREB-05); selector and node are not asked."""
+    if deleting(volume):
+        return f'the volume is marked for deletion "{name(volume)}"'
+    if _rounded(capacity(volume)) < _rounded(requested(claim)):
+        return "requested PV is too small"
+    if storage_class(volume) != storage_class(claim):
+        return "storageClassName does not match"
+    if attributes_class(volume) != attributes_class(claim):
+        return "volumeAttributesClassName does not match"
+    if volume_mode(volume) != volume_mode(claim):
+        return "incompatible volumeMode"
+    return "" if access_modes(claim) <= access_modes(volume) else "incompatible accessMode"
+
+
+def _rounded(value: int | object) -> int:
+    """An amount in whole bytes, as `Quantity.Value` tells it: nothing at all beyond 63 bits (BIND-10)."""
+    rounded = whole(value)  # type: ignore[arg-type]
+    return rounded if rounded <= _LARGEST else 0
+
+
+def _target(seen: Seen, at: Key) -> tuple[Obj, Obj] | None:
+    """The volume and the claim that are to be bound, as they are cached now."""
+    claim = seen.lookup(at)
+    if claim is None or aim_of(seen, at).what != "bind":
+        return None
+    volume = seen.get("PersistentVolume", "", aim_of(seen, at).volume)
+    return (volume, claim) if volume is not None else None
+
+
+@rule("BIND-20", on="PersistentVolumeClaim")
+def leave_gone_claim(seen: Seen, at: Key) -> Effect | None:
+    """A claim that is gone needs nothing."""
+    return STOP if seen.lookup(at) is None else None
+
+
+@rule("BOUND-05", on="PersistentVolumeClaim")
+def lose(seen: Seen, at: Key) -> Effect | None:
+    """A claim whose volume is gone, or is another claim's, becomes Lost; an event says so once."""
+    claim, aim = seen.lookup(at), aim_of(seen, at)
+    if claim is None or aim.what != "lose":
+        return None
+    if phase(claim) == "Lost":
+        return STOP
+    return Write("update-status", without_volume(claim, "Lost"), say=aim.words, said_of=claim)
+
+
+def without_volume(claim: Obj, to: str) -> Obj:
+    """The claim in a phase in which it has no volume: nothing of one shows in its status (BOUND-07)."""
+    shown = ("phase", "accessModes", "capacity", "currentVolumeAttributesClassName")
+    rest = {field: value for field, value in (claim.get("status") or {}).items() if field not in shown}
+    return {**claim, "status": {"phase": to, **rest}}
+
+
+@rule("EVENT-04", on="PersistentVolumeClaim")
+def tell(seen: Seen, at: Key) -> Effect | None:
+    """Why a claim has to wait is told before its status says that it does."""
+    claim, aim = seen.lookup(at), aim_of(seen, at)
+    return Say(claim, *aim.words) if claim is not None and aim.words and aim.what != "lose" else None
+
+
+@rule("DEFAULT-08", on="PersistentVolumeClaim")
+def take_default_class(seen: Seen, at: Key) -> Effect | None:
+    """A claim without an opinion on its class, for which no volume without one is there, gets the default class."""
+    claim = seen.lookup(at)
+    if claim is None or aim_of(seen, at).what != "default":
+        return None
+    found = classes.default_for(seen, claim)
+    if found is None or seen.scratch[at.kind].get("defaulted"):
+        return STOP
+
+    def done(_: Obj) -> None:
+        seen.scratch[at.kind]["defaulted"] = True
+
+    return Write("update", put(claim, ("spec", "storageClassName"), name(found)), remember=done)
+
+
+@rule("CLASS-11", on="PersistentVolumeClaim")
+def ask_for_volume(seen: Seen, at: Key) -> Effect | None:
+    """A claim with a class and no volume is left to a provisioner; its status is not touched (PHASE-11)."""
+    claim = seen.lookup(at)
+    if claim is None or aim_of(seen, at).what != "provision":
+        return None
+    if not seen.setup.options.get("dynamic-provisioning", True):
+        return STOP
+    why = classes.cannot_provision(seen, claim)
+    if why:
+        return Say(claim, "Warning", "ProvisioningFailed", why)
+    return Wake(Key("Provisioning", at.namespace, at.name))
 
 
 @rule("BIND-13.1", on="PersistentVolumeClaim")
-def reserve(seen: Seen, key: Key) -> Effect | None:
-    """The chosen volume gets a reference to the claim."""
-    claim = seen.lookup(key)
-    volume = partner(seen, claim) if claim else None
-    if claim is None or volume is None:
-        return STOP
-    if reserved_for(volume, claim):
+def reserve(seen: Seen, at: Key) -> Effect | None:
+    """The volume gets a full reference to the claim, and a mark if it was not reserved for it before."""
+    pair = _target(seen, at)
+    if pair is None:
         return None
-    volume = put(volume, ("spec", "claimRef"), reference(claim))
-    return Write("update", annotate(volume, **{BOUND_BY_CONTROLLER: "yes"}))
+    volume, claim = pair
+    if refers_to(volume, claim) and claim_ref_uid(volume) == uid(claim):
+        return None
+    marked = volume if reserved_for(volume, claim) else annotate(volume, **{BOUND_BY_CONTROLLER: "yes"})
+    return Write("update", put(marked, ("spec", "claimRef"), reference(claim)))
 
 
 @rule("BIND-13.2", on="PersistentVolumeClaim")
-def mark_volume_bound(seen: Seen, key: Key) -> Effect | None:
+def mark_volume_bound(seen: Seen, at: Key) -> Effect | None:
     """The volume's phase becomes Bound."""
-    claim = seen.lookup(key)
-    volume = partner(seen, claim) if claim else None
-    if volume is None or phase(volume) == "Bound":
-        return None
-    return Write("update-status", put(volume, ("status", "phase"), "Bound"))
+    pair = _target(seen, at)
+    return None if pair is None or phase(pair[0]) == "Bound" else Write("update-status", in_phase(pair[0], "Bound"))
+
+
+def in_phase(volume: Obj, to: str, message: str = "") -> Obj:
+    """The volume in a phase; only Failed comes with a message (PHASE-08)."""
+    rest = {field: value for field, value in (volume.get("status") or {}).items() if field not in ("phase", "message")}
+    return {**volume, "status": {"phase": to, **({"message": message} if message else {}), **rest}}
 
 
 @rule("BIND-13.3", on="PersistentVolumeClaim")
-def name_volume(seen: Seen, key: Key) -> Effect | None:
-    """The claim gets the volume's name."""
-    claim = seen.lookup(key)
-    volume = partner(seen, claim) if claim else None
-    if claim is None or volume is None or (volume_name(claim) and bind_completed(claim)):
+def name_volume(seen: Seen, at: Key) -> Effect | None:
+    """The claim gets the volume's name, and the mark that its binding is completed."""
+    pair = _target(seen, at)
+    if pair is None:
         return None
-    claim = put(claim, ("spec", "volumeName"), name(volume))
-    return Write("update", annotate(claim, **{BIND_COMPLETED: "yes", BOUND_BY_CONTROLLER: "yes"}))
+    volume, claim = pair
+    if volume_name(claim) == name(volume) and bind_completed(claim):
+        return None
+    marks = {BIND_COMPLETED: "yes"}
+    if volume_name(claim) != name(volume):
+        claim, marks = put(claim, ("spec", "volumeName"), name(volume)), {**marks, BOUND_BY_CONTROLLER: "yes"}
+    return Write(
+        "update", annotate(claim, **{mark: value for mark, value in marks.items() if mark not in annotations(claim)})
+    )
 
 
 @rule("BIND-13.4", on="PersistentVolumeClaim")
-def mark_claim_bound(seen: Seen, key: Key) -> Effect | None:
-    """The claim's phase becomes Bound, with the volume's modes and capacity."""
-    claim = seen.lookup(key)
-    volume = partner(seen, claim) if claim else None
-    if claim is None or volume is None or phase(claim) == "Bound":
-        return STOP
-    status = {"phase": "Bound", "accessModes": volume["spec"]["accessModes"], "capacity": volume["spec"]["capacity"]}
-    return Write("update-status", {**claim, "status": status})
+def mark_claim_bound(seen: Seen, at: Key) -> Effect | None:
+    """The claim's phase becomes Bound, with the modes and, at that moment, the capacity of the volume."""
+    pair = _target(seen, at)
+    if pair is None:
+        return None
+    volume, claim = pair
+    status = bound_status(volume, claim)
+    return Write("update-status", {**claim, "status": status}) if status != claim.get("status") else STOP
 
 
-@rule("PHASE-12.1", on="PersistentVolume")
-def make_available(seen: Seen, key: Key) -> Effect | None:
-    """A volume without a reference is Available."""
-    volume = seen.lookup(key)
-    if volume is None or claim_ref(volume) is not None or phase(volume) == "Available":
-        return STOP
-    return Write("update-status", put(volume, ("status", "phase"), "Available"))
+def bound_status(volume: Obj, claim: Obj) -> Obj:
+    """The status of a claim that is bound to a volume (STATUS-01 to STATUS-05, STATUS-08)."""
+    status = {**(claim.get("status") or {}), "accessModes": volume["spec"]["accessModes"]}
+    if phase(claim) != "Bound":
+        status["phase"] = "Bound"
+        before = annotations(volume).get(PRE_RESIZE_CAPACITY)
+        status["capacity"] = {"storage": before} if before else get(volume, "spec", "capacity")
+    if phase(claim) == "Pending" and attributes_class(volume):
+        status["currentVolumeAttributesClassName"] = attributes_class(volume)
+    return status
 
 
-BINDER = Controller(
-    name="binder",
-    rules={
-        "PersistentVolumeClaim": (reserve, mark_volume_bound, name_volume, mark_claim_bound),
-        "PersistentVolume": (make_available,),
-    },
-    watches={"PersistentVolume": itself, "PersistentVolumeClaim": itself},
-    resync=15.0,
-    own_writes=True,
+@rule("BIND-18", on="PersistentVolumeClaim")
+def be_pending(seen: Seen, at: Key) -> Effect | None:
+    """A claim that has to wait is Pending, and nothing of a volume shows in its status."""
+    claim, aim = seen.lookup(at), aim_of(seen, at)
+    if claim is None or aim.what != "pending":
+        return None
+    wanted = without_volume(claim, "Pending")
+    return Write("update-status", wanted) if wanted != claim else STOP
+
+
+@rule("PREB-08", on="PersistentVolumeClaim")
+def fail_on_foreign_volume(seen: Seen, at: Key) -> Effect | None:
+    """A claim that the controller once gave a volume which is now another's is an error, tried again and again."""
+    return Fail("the volume is bound to a different claim") if aim_of(seen, at).what == "error" else STOP
+
+
+CLAIM_RULES = (
+    leave_gone_claim,
+    lose,
+    tell,
+    take_default_class,
+    ask_for_volume,
+    reserve,
+    mark_volume_bound,
+    name_volume,
+    mark_claim_bound,
+    be_pending,
+    fail_on_foreign_volume,
 )

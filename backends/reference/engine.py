@@ -208,9 +208,14 @@ class Engine:
             self._equip(name(event.object))
         for instance in self._watchers[kind]:
             instance.hear(event, old)
-            if instance.controller.resync and not instance.resync_due:
-                instance.resync_due = True
-                self.clock.at(self.clock.now + instance.controller.resync, (instance, None))
+            self.arm_resync(instance)
+
+    def arm_resync(self, instance: Instance) -> None:
+        """Let an instance look at everything again after its period: after a change or an error, never for nothing."""
+        period = instance.controller.resync
+        if period and not instance.resync_due and self.setup.options.get("resync", True):
+            instance.resync_due = True
+            self.clock.at(self.clock.now + float(self.setup.options.get("resync-seconds", period)), (instance, None))
 
     def _equip(self, node: str) -> None:
         for controller in self.controllers:

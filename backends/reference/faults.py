@@ -206,7 +206,8 @@ def second_leader(engine: Engine, controller: str) -> None:
     """A second copy of a controller becomes active beside the first."""
     for instance in _instances(engine, controller):
         if f"{instance.name}#2" not in engine.instances and "#" not in instance.name:
-            engine.launch(instance.controller, f"{instance.name}#2", instance.node)
+            second = engine.launch(instance.controller, f"{instance.name}#2", instance.node)
+            second.frozen = instance.node in engine.world.get("cut-off", ())
             engine.active.add(f"second-leader {instance.name}")
 
 
@@ -219,6 +220,8 @@ def advance(engine: Engine, seconds: float) -> None:
 @fault("cut-off")
 def cut_off(engine: Engine, node: str) -> None:
     """A node loses its connection: what runs there goes on, and the API server hears nothing of it."""
+    if not _on_node(engine, node):
+        return
     engine.world.setdefault("cut-off", {}).setdefault(node, engine.clock.now)
     for instance in _on_node(engine, node):
         instance.frozen = True

@@ -7,6 +7,7 @@ patches of 1.35 and is off in the later ones.
 from pvkit.backends.protocol import Setup
 
 ON_SINCE: dict[str, int | None] = {
+    "PersistentVolumeClaimUnusedSinceTime": 37,
     "MaxUnavailableStatefulSet": 37,
     "StatefulSetRecreateStrategy": None,
     "StaleControllerConsistencyStatefulSet": 36,

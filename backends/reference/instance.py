@@ -51,6 +51,7 @@ class Worker:
         if self.current is None:
             self.current = next(iter(self.queue))
             del self.queue[self.current]
+            self.instance.seen.scratch[self.kind] = {}
         at, instance = self.current, self.instance
         try:
             rule, effect = instance.decide(at)
@@ -118,7 +119,8 @@ class Worker:
     def retry(self, at: Key) -> None:
         """Let a key come back after its back-off: 5 ms doubling to 1000 s (TIME-07)."""
         engine = self.instance.engine
-        if self.instance.controller.retries:
+        engine.arm_resync(self.instance)
+        if engine.setup.minor >= self.instance.controller.retries_since:
             delay = min(0.005 * 2 ** min(self.failures[at], 30), 1000.0)
             self.failures[at] += 1
             engine.clock.at(engine.clock.now + delay, (self.instance, at))

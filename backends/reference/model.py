@@ -9,13 +9,16 @@ from pvkit.backends.errors import ApiError, BadRequest, UsageError
 from pvkit.backends.objects import API_VERSIONS, LEDGERS, NAMESPACED, Key, Obj
 from pvkit.backends.protocol import Budget, Departure, Description, Event, Fault, Operation, Outcome, Settled, Setup
 from pvkit.backends.reference import (
-    binding,
+    binder,
     collection,
     endpoints,
+    expansion,
     namespaces,
     node_lifecycle,
     pod_collection,
     pods,
+    protection,
+    provisioning,
     scheduling,
     statefulset,
 )
@@ -24,7 +27,11 @@ from pvkit.backends.reference.faults import FAULTS, disturb
 from pvkit.backends.reference.rules import Controller
 
 CONTROLLERS: tuple[Controller, ...] = (
-    binding.BINDER,
+    binder.BINDER,
+    protection.CLAIM_PROTECTOR,
+    protection.VOLUME_PROTECTOR,
+    provisioning.PROVISIONING,
+    expansion.EXPANDER,
     statefulset.STATEFULSET,
     scheduling.SCHEDULER,
     pods.KUBELET,

@@ -16,6 +16,8 @@ def patched(obj: Obj, patch: Any) -> Obj:
     """The object after a patch: a mapping is a merge patch, a list a JSON patch (VALID-120 on a failing one)."""
     if isinstance(patch, list):
         for step in patch:
+            if not isinstance(step, dict):
+                raise Invalid(_REFUSED)
             obj = _step(obj, step)
         return obj
     merged: Obj = _merge(obj, patch)

@@ -210,7 +210,6 @@ def _mount(claim: Obj, volume: Obj) -> Obj:
 def await_claims(seen: Seen, at: Key) -> Effect | None:
     """A pod waits until each of its claims can be used, and until the storage behind it is there."""
     pod = _own(seen, at)
-    seen.memory.pop("mounts", None)
     if pod is None or _process(seen, pod) is not None:
         return None
     found = mounts(seen, pod)
@@ -219,14 +218,14 @@ def await_claims(seen: Seen, at: Key) -> Effect | None:
     missing = [entry for entry in found if seen.live(Key("Asset", "", entry["asset"])) is None]
     if any(not entry["static"] for entry in missing):
         return STOP
-    seen.memory["mounts"] = found
+    seen.scratch[at.kind]["mounts"] = found
     return None
 
 
 @rule("PROT-10.2", on="Pod")
 def use_first(seen: Seen, at: Key) -> Effect | None:
     """Storage that an administrator made comes into the ledger when it is used for the first time."""
-    for entry in seen.memory.get("mounts", ()):
+    for entry in seen.scratch[at.kind].get("mounts", ()):
         if seen.live(Key("Asset", "", entry["asset"])) is None:
             spec = {"size": entry["size"], "claim": "", "by": "", "data": []}
             made = {"kind": "Asset", "metadata": {"name": entry["asset"]}, "spec": spec}
@@ -238,7 +237,7 @@ def use_first(seen: Seen, at: Key) -> Effect | None:
 def start(seen: Seen, at: Key) -> Effect | None:
     """The containers start, and read the last mark that each of their volumes holds."""
     pod = _own(seen, at)
-    found = seen.memory.pop("mounts", None)
+    found = seen.scratch[at.kind].pop("mounts", None)
     if pod is None or found is None or _process(seen, pod) is not None:
         return None
     volumes = [

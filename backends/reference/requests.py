@@ -10,6 +10,17 @@ _KEPT = ("uid", "creationTimestamp", "generation", "resourceVersion")
 _LIFE = ("deletionTimestamp", "deletionGracePeriodSeconds")
 
 
+def target(obj: Obj) -> Key:
+    """The key of the object that a body names; a body without a name can be no update."""
+    given = obj.get("metadata")
+    if not isinstance(given, dict) or not isinstance(given.get("name"), str):
+        raise BadRequest("name must be provided")
+    where = given.get("namespace")
+    if not isinstance(where, str | None):
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    return Key(obj["kind"], where or "", given["name"])
+
+
 def metadata(old: Obj, asked: Obj) -> Obj:
     """Metadata after an update: what the request says, but for what is not the client's to write."""
     if asked is old:
@@ -47,10 +58,13 @@ def check_identity(at: Key, old: Obj, new: Obj) -> None:
     """Refuse a patch that makes an object another object (VALID-84)."""
     if new.get("kind", at.kind) not in (at.kind, "Scale"):
         raise unreadable(at.kind, new, f"converting to {at.kind}: unknown conversion")
-    if new["metadata"].get("name") != at.name:
-        given = new["metadata"].get("name", "")
-        raise BadRequest(f"the name of the object ({given}) does not match the name on the URL ({at.name})")
-    wrong = unchanged("metadata.uid", new["metadata"].get("uid") or uid(old), uid(old))
+    given = new.get("metadata")
+    if not isinstance(given, dict):
+        raise unreadable(at.kind, new, "json: cannot unmarshal metadata")
+    if given.get("name") != at.name:
+        called = given.get("name") or ""
+        raise BadRequest(f"the name of the object ({called}) does not match the name on the URL ({at.name})")
+    wrong = unchanged("metadata.uid", given.get("uid") or uid(old), uid(old))
     if wrong:
         raise refusal(at.kind, at.name, wrong)
 

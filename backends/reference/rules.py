@@ -132,8 +132,8 @@ class Controller:
     watches: Mapping[str, Handler]
     resync: float = 0.0
     own_writes: bool = False
-    retries: bool = True
-    """Whether a failed pass comes back after a back-off (TIME-02)."""
+    retries_since: int = 0
+    """The minor version since which a failed pass comes back after a back-off (TIME-02)."""
     each_node: bool = False
     """Whether one copy runs on each node (`Seen.node`), as kubelets do."""
     start: Callable[[dict[str, Any]], None] = field(default=lambda memory: None)

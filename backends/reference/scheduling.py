@@ -95,7 +95,7 @@ def refuse_nodes(seen: Seen, at: Key) -> Effect | None:
     assert claims is not None
     offers, reasons = _filter(seen, pod, claims)
     if offers:
-        seen.memory["offers"] = offers
+        seen.scratch[at.kind]["offers"] = offers
         return None
     message = on_nodes(seen.setup.minor, len(seen.all("Node")), reasons, helpful=set(reasons) == {IN_USE})
     written = failure(seen, pod, UNSCHEDULABLE, message)
@@ -150,7 +150,7 @@ def await_change(seen: Seen, at: Key) -> Effect | None:
 def decide(seen: Seen, at: Key) -> Effect | None:
     """One of the nodes that fit is taken, the nominated one if it fits; volumes and claims are assumed in memory."""
     pod = seen.lookup(at)
-    offers: dict[str, Offer] = seen.memory.pop("offers")
+    offers: dict[str, Offer] = seen.scratch[at.kind].pop("offers")
     assert pod is not None
     nominated = get(pod, "status", "nominatedNodeName")
     node = str(nominated) if nominated in offers else seen.tie(list(offers))

@@ -125,7 +125,7 @@ class Store:
 
         `subresource`: "", `status`, `scale` (of a set: the body is a Scale), `finalize` (of a namespace).
         """
-        at = key(obj)
+        at = requests.target(obj)
         old = self.read(at)
         if at.kind not in LEDGERS and subresource != "scale":
             obj = admission.read(obj, old, self)

@@ -70,6 +70,8 @@ class Seen:
         self._instance = instance
         self.caches: dict[str, Cache] = {}
         self.memory: dict[str, Any] = {}
+        self.scratch: dict[str, dict[str, Any]] = {}
+        """What one pass over a key notes for its own later steps, by kind of key; a new pass begins without."""
         self.node = ""
         """The node of an instance that runs once on each node."""
         self.refusal = ""

@@ -5,12 +5,13 @@ access modes (SCHED-04). With several claims it is greedy, in ascending order of
 nothing goes on the list to provision, and only what cannot be provisioned speaks against the node (SCHED-19).
 """
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
 
 from pvkit.backends.objects import Key, Obj, annotations, controller_of, deleting, labels, name, phase, selects, uid
 from pvkit.backends.reference.assume import current, volumes_for
+from pvkit.backends.reference.matching import FREE, MOST_EQUALS, RESERVED, groups, shelf
 from pvkit.backends.reference.node_affinity import matches_topologies, reaches
 from pvkit.backends.reference.storage_capacity import has_capacity
 from pvkit.backends.reference.view import Seen
@@ -21,7 +22,6 @@ from pvkit.backends.storage import (
     attributes_class,
     bind_completed,
     capacity,
-    claim_ref,
     requested,
     reserved_for,
     selector,
@@ -30,7 +30,6 @@ from pvkit.backends.storage import (
     volume_name,
     waits_for_consumer,
 )
-from pvkit.backends.tables import Index
 from pvkit.backends.workloads import claim_volumes
 
 NO_AFFINITY = "node(s) didn't match PersistentVolume's node affinity"
@@ -38,25 +37,6 @@ NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
 NO_SPACE = "node(s) did not have enough free storage"
 VOLUME_GONE = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
-
-MOST_EQUALS = 16
-"""How many equal volumes stand for choice; more would only cost time."""
-
-
-def _free(volume: Obj) -> Iterable[tuple[Hashable, Any]]:
-    """Available volumes without a reference, by what must be equal to the claim's."""
-    if claim_ref(volume) is None and phase(volume) == "Available" and not deleting(volume):
-        yield (storage_class(volume), volume_mode(volume), attributes_class(volume)), capacity(volume)
-
-
-def _by_reference(volume: Obj) -> Iterable[tuple[Hashable, Any]]:
-    ref = claim_ref(volume)
-    if ref is not None:
-        yield (ref.get("namespace") or "", ref.get("name")), name(volume)
-
-
-FREE = Index("free volumes for delayed claims", "PersistentVolume", _free)
-BY_REFERENCE = Index("volumes by the claim of claimRef", "PersistentVolume", _by_reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +137,33 @@ def smallest_fit(seen: Seen, claim: Obj, node: Obj, taken: set[str]) -> Obj | No
     if own:
         chosen = seen.tie(own)
         return chosen if reaches(chosen, node) else None
-    equals: list[Obj] = []
-    for volume in _candidates(seen, claim):
-        if equals and (capacity(volume) > capacity(equals[0]) or len(equals) == MOST_EQUALS):
-            break
-        if name(volume) not in taken and reaches(volume, node):
-            equals.append(volume)
+    equals = _smallest(seen, claim, node, taken)
     return seen.tie(equals) if equals else None
+
+
+def _smallest(seen: Seen, claim: Obj, node: Obj, taken: set[str]) -> list[Obj]:
+    """The smallest free volumes, several where they are equal, over all sets of access modes that will do."""
+    found: list[Obj] = []
+    for group in chain.from_iterable(groups(access_modes(claim))):
+        for volume in _candidates(seen, claim, group):
+            if found and (capacity(volume) > capacity(found[0]) or _enough(found, volume)):
+                break
+            if name(volume) in taken or not reaches(volume, node):
+                continue
+            if found and capacity(volume) < capacity(found[0]):
+                found.clear()
+            found.append(volume)
+    return found
+
+
+def _enough(found: list[Obj], volume: Obj) -> bool:
+    return len(found) == MOST_EQUALS and capacity(volume) == capacity(found[0])
 
 
 def _reserved(seen: Seen, claim: Obj) -> list[Obj]:
     """Volumes of the claim's class whose claimRef names it, cached or assumed, and that are fit for it."""
     ref = (claim["metadata"]["namespace"], name(claim))
-    stored = [current(seen, Key("PersistentVolume", "", name(volume))) for volume in seen.find(BY_REFERENCE, ref)]
+    stored = [current(seen, Key("PersistentVolume", "", name(volume))) for volume in seen.find(RESERVED, ref)]
     known = {name(volume): volume for volume in [*stored, *volumes_for(seen, claim)] if volume is not None}
     return [
         volume
@@ -183,14 +177,11 @@ def _reserved(seen: Seen, claim: Obj) -> list[Obj]:
     ]
 
 
-def _candidates(seen: Seen, claim: Obj) -> Iterator[Obj]:
-    """Free volumes that are fit for the claim on some node, smallest first; those assumed for others are not free."""
-    wanted, marks = access_modes(claim), selector(claim)
-    bucket = (storage_class(claim), volume_mode(claim), attributes_class(claim))
-    for volume in seen.find(FREE, bucket, least=requested(claim)):
-        if wanted <= access_modes(volume) and selects(marks, labels(volume)):
-            taken = current(seen, Key("PersistentVolume", "", name(volume)))
-            if taken is volume:
+def _candidates(seen: Seen, claim: Obj, group: frozenset[str]) -> Iterator[Obj]:
+    """Free volumes with these access modes that fit on some node, smallest first; what is assumed is not free."""
+    for volume in seen.find(FREE, shelf(claim, group), least=requested(claim)):
+        if selects(selector(claim), labels(volume)):
+            if current(seen, Key("PersistentVolume", "", name(volume))) is volume:
                 yield volume
 
 

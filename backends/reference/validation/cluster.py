@@ -39,7 +39,7 @@ def _service_defaults(service: Obj, old: Obj, at: Moment) -> Obj:
         "type": "ClusterIP",
         "sessionAffinity": "None",
         "internalTrafficPolicy": "Cluster",
-        **(service.get("spec") or {}),
+        **service["spec"],
     }
     if "ports" in spec and not spec["ports"]:
         del spec["ports"]
@@ -96,7 +96,7 @@ def _check_revision_update(old: Obj, new: Obj, at: Moment) -> Iterator[Cause]:
 
 
 def _driver_defaults(driver: Obj, old: Obj, at: Moment) -> Obj:
-    return {**driver, "spec": {**_DRIVER, **(driver.get("spec") or {})}}
+    return {**driver, "spec": {**_DRIVER, **driver["spec"]}}
 
 
 _DRIVER = {

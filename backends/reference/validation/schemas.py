@@ -50,7 +50,9 @@ METADATA = Struct(
     }
 )
 
-_REQUIREMENT = Struct({"key": TEXT_KEPT, "operator": TEXT_KEPT, "values": TEXTS})
+_REQUIREMENT = Struct(
+    {"key": TEXT_KEPT, "operator": TEXT_KEPT, "values": TEXTS}, always={"key": "", "operator": ""}
+)
 SELECTOR = Struct({"matchLabels": MARKS, "matchExpressions": Many(_REQUIREMENT)})
 _NODE_TERM = Struct({"matchExpressions": Many(_REQUIREMENT), "matchFields": Many(_REQUIREMENT)})
 _NODE_SELECTOR = Struct({"nodeSelectorTerms": Many(_NODE_TERM)})
@@ -179,7 +181,8 @@ _HARD, _USED, _ANY = (
 )
 _LIMIT = Struct({"type": TEXT_KEPT} | dict.fromkeys(("max", "min", "default", "defaultRequest"), AMOUNTS), open=True)
 _NODE_STATUS = Struct({"capacity": AMOUNTS, "allocatable": AMOUNTS}, open=True)
-_TOPOLOGY = Struct({"matchLabelExpressions": Many(Struct({"key": TEXT_KEPT, "values": TEXTS}))})
+_TOPOLOGY = Struct({"matchLabelExpressions": Many(Struct({"key": TEXT_KEPT, "values": TEXTS}, always={"key": ""}))})
+_SERVICE_SPEC = Struct({"clusterIP": TEXT, "clusterIPs": TEXTS, "ports": Many(_ANY), "selector": MARKS}, open=True)
 
 
 OBJECT = {"apiVersion": TEXT, "kind": TEXT, "metadata": METADATA}
@@ -209,8 +212,11 @@ KINDS: dict[str, Struct] = {
     ),
     "VolumeAttributesClass": _kind({"driverName": TEXT_KEPT, "parameters": MARKS}, always={"driverName": ""}),
     "ControllerRevision": _kind({"data": ANYTHING, "revision": NUMBER_KEPT}, always={"revision": 0}),
-    "ResourceQuota": _kind({"spec": _HARD, "status": _USED}, always={"status": {}}),
+    "ResourceQuota": _kind({"spec": _HARD, "status": _USED}, always={"spec": {}, "status": {}}),
     "LimitRange": _kind({"spec": Struct({"limits": Many(_LIMIT)})}, always={"spec": {}}),
+    "Namespace": _kind({"spec": Struct({"finalizers": TEXTS}), "status": _ANY}, always={"spec": {}, "status": {}}),
+    "Service": _kind({"spec": _SERVICE_SPEC, "status": _ANY}, always={"spec": {}, "status": {}}),
+    "CSIDriver": _kind({"spec": _ANY}, always={"spec": {}}),
     "Node": _kind({"spec": _ANY, "status": _NODE_STATUS}, open=True, always={"spec": {}, "status": {}}),
 }
 """The shapes of whole objects; a kind that is not here is open, but for its metadata."""

@@ -56,10 +56,22 @@ class Quantity(Shape):
 
     def read(self, value: Any, old: Any, where: str) -> Any:
         """The canonical text."""
+        if not isinstance(value, str | int | float):
+            raise Unreadable(_FORM)
         try:
             return stored(value)
         except QuantityError:
             raise Unreadable(_FORM) from None
+
+
+class NumberOrText(Shape):
+    """A number, or a text such as a percentage."""
+
+    def read(self, value: Any, old: Any, where: str) -> Any:
+        """The value itself."""
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise _reject(value, where, "intstr.IntOrString")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +162,5 @@ class Struct(Shape):
 TEXT, TEXT_KEPT = Plain(str, "string"), Plain(str, "string", keep=True)
 NUMBER, NUMBER_KEPT = Plain(int, "int32"), Plain(int, "int32", keep=True)
 TRUTH, TRUTH_KEPT = Plain(bool, "bool"), Plain(bool, "bool", keep=True)
-ANYTHING, AMOUNT = Shape(), Quantity()
+ANYTHING, AMOUNT, NUMBER_OR_TEXT = Shape(), Quantity(), NumberOrText()
 TEXTS, MARKS, AMOUNTS = Many(TEXT_KEPT), Table(TEXT_KEPT), Table(AMOUNT)

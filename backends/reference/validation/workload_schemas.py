@@ -11,10 +11,10 @@ from pvkit.backends.reference.validation.schemas import (
 )
 from pvkit.backends.reference.validation.shapes import (
     AMOUNTS,
-    ANYTHING,
     MARKS,
     NUMBER,
     NUMBER_KEPT,
+    NUMBER_OR_TEXT,
     TEXT,
     TEXT_KEPT,
     TRUTH,
@@ -37,16 +37,18 @@ _CONTAINER = Struct(
     always={"resources": {}},
 )
 _CLAIM_TEMPLATE = Struct({"metadata": METADATA, "spec": CLAIM_SPEC}, always={"metadata": {}})
+_SOURCE = Struct({}, open=True)
 _POD_VOLUME = Struct(
     {
         "name": TEXT_KEPT,
         "persistentVolumeClaim": Struct({"claimName": TEXT_KEPT, "readOnly": TRUTH}),
         "ephemeral": Struct({"volumeClaimTemplate": _CLAIM_TEMPLATE}),
-        "emptyDir": Struct({}, open=True),
         "hostPath": HOST_PATH,
+        **dict.fromkeys(("emptyDir", "secret", "configMap", "downwardAPI", "projected"), _SOURCE),
     },
     open=True,
 )
+_TOLERATION = Struct({"key": TEXT, "operator": TEXT, "value": TEXT, "effect": TEXT, "tolerationSeconds": NUMBER_KEPT})
 _POD_SPEC = Struct(
     {
         "volumes": Many(_POD_VOLUME),
@@ -61,12 +63,19 @@ _POD_SPEC = Struct(
         "activeDeadlineSeconds": NUMBER_KEPT,
         "dnsPolicy": TEXT,
         "schedulerName": TEXT,
-        "tolerations": Many(ANYTHING),
+        "tolerations": Many(_TOLERATION),
         "hostNetwork": TRUTH,
     },
     open=True,
 )
-_POD_STATUS = Struct({"phase": TEXT, "message": TEXT, "reason": TEXT, "nominatedNodeName": TEXT}, open=True)
+_POD_CONDITION = Struct({"type": TEXT_KEPT, "status": TEXT_KEPT}, open=True)
+_POD_STATUS = Struct(
+    {
+        **dict.fromkeys(("phase", "message", "reason", "nominatedNodeName", "qosClass"), TEXT),
+        "conditions": Many(_POD_CONDITION),
+    },
+    open=True,
+)
 
 _STATUS_NUMBERS = ("observedGeneration", "readyReplicas", "currentReplicas", "updatedReplicas")
 _SET_STATUS = Struct(
@@ -93,7 +102,7 @@ _SET_SPEC = Struct(
         "serviceName": TEXT_KEPT,
         "podManagementPolicy": TEXT,
         "updateStrategy": Struct(
-            {"type": TEXT, "rollingUpdate": Struct({"partition": NUMBER_KEPT, "maxUnavailable": ANYTHING})}
+            {"type": TEXT, "rollingUpdate": Struct({"partition": NUMBER_KEPT, "maxUnavailable": NUMBER_OR_TEXT})}
         ),
         "revisionHistoryLimit": NUMBER_KEPT,
         "minReadySeconds": NUMBER,

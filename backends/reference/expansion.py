@@ -1,0 +1,93 @@
+"""Expansion: a Bound claim that asks for more, and who makes it so.
+
+The controller itself expands nothing; it says that somebody else has to. For volumes of the provisioner that the
+model knows a resizer does: first the storage, then the volume object, then the claim's status.
+"""
+
+from collections.abc import Iterable
+
+from pvkit.backends.objects import Key, Obj, annotations, get, key, phase, put, uid
+from pvkit.backends.quantities import amount
+from pvkit.backends.reference.provisioning import PROVISIONER
+from pvkit.backends.reference.rules import STOP, Controller, Effect, Fail, Say, Write, nothing, rule
+from pvkit.backends.reference.view import Seen
+from pvkit.backends.storage import PROVISIONED_BY, asset_of, capacity, claim_ref_uid, requested, volume_name
+
+
+def wants_more(claim: Obj) -> bool:
+    """Whether a Bound claim asks for more than it has."""
+    has = get(claim, "status", "capacity", "storage")
+    return phase(claim) == "Bound" and has is not None and requested(claim) > amount(has)
+
+
+def _pair(seen: Seen, at: Key) -> tuple[Obj, Obj] | None:
+    claim = seen.lookup(at)
+    if claim is None or not wants_more(claim):
+        return None
+    volume = seen.live(Key("PersistentVolume", "", volume_name(claim)))
+    return (volume, claim) if volume is not None and claim_ref_uid(volume) == uid(claim) else None
+
+
+@rule("EXPAND-02.1", on="PersistentVolumeClaim")
+def find_volume(seen: Seen, at: Key) -> Effect | None:
+    """A claim that wants more needs its own volume; that this is not there is an error."""
+    claim = seen.lookup(at)
+    if claim is None or not wants_more(claim):
+        return STOP
+    return Fail("persistent volume is not bound to the claim being updated") if _pair(seen, at) is None else None
+
+
+@rule("EXPAND-02.2", on="PersistentVolumeClaim")
+def tell_of_expander(seen: Seen, at: Key) -> Effect | None:
+    """An event says that somebody else has to expand the volume."""
+    claim = seen.lookup(at)
+    words = ("Normal", "ExternalExpanding", "waiting for an external controller to expand this PVC")
+    return Say(claim, *words) if claim is not None else STOP
+
+
+@rule("EXPAND-02.3", on="PersistentVolumeClaim")
+def grow_storage(seen: Seen, at: Key) -> Effect | None:
+    """The resizer enlarges the storage of a volume that its provisioner made."""
+    pair = _pair(seen, at)
+    if pair is None or annotations(pair[0]).get(PROVISIONED_BY) != PROVISIONER:
+        return STOP
+    asset = seen.live(Key("Asset", "", asset_of(pair[0])))
+    wanted = pair[1]["spec"]["resources"]["requests"]["storage"]
+    if asset is None:
+        return STOP
+    return None if asset["spec"]["size"] == wanted else Write("update", put(asset, ("spec", "size"), wanted))
+
+
+@rule("EXPAND-02.4", on="PersistentVolumeClaim")
+def grow_volume(seen: Seen, at: Key) -> Effect | None:
+    """Then the volume tells its new capacity."""
+    pair = _pair(seen, at)
+    if pair is None or capacity(pair[0]) >= requested(pair[1]):
+        return None
+    wanted = pair[1]["spec"]["resources"]["requests"]["storage"]
+    return Write("update", put(pair[0], ("spec", "capacity", "storage"), wanted))
+
+
+@rule("EXPAND-02.5", on="PersistentVolumeClaim")
+def grow_claim(seen: Seen, at: Key) -> Effect | None:
+    """At last the claim has what it asked for."""
+    pair = _pair(seen, at)
+    if pair is None:
+        return STOP
+    return Write(
+        "update-status", put(pair[1], ("status", "capacity", "storage"), pair[0]["spec"]["capacity"]["storage"])
+    )
+
+
+def claim_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
+    """Claims that want more."""
+    return (key(new),) if new is not None and wants_more(new) else ()
+
+
+EXPANDER = Controller(
+    name="expander",
+    rules={
+        "PersistentVolumeClaim": (find_volume, tell_of_expander, grow_storage, grow_volume, grow_claim),
+    },
+    watches={"PersistentVolumeClaim": claim_changed, "PersistentVolume": nothing},
+)

@@ -1,0 +1,106 @@
+"""Matching: which volume fits a claim, and which of several is taken, when nobody waits for a pod.
+
+Volumes are grouped by their set of access modes; the fewest modes that do come first, and in a group the smallest
+volume that holds the request (BIND-03). Where two groups or two volumes are equal Kubernetes defines no winner.
+"""
+
+from collections.abc import Hashable, Iterable
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
+
+from pvkit.backends.objects import Obj, deleting, labels, name, phase, selects
+from pvkit.backends.reference.view import Seen
+from pvkit.backends.storage import (
+    ACCESS_MODES,
+    access_modes,
+    attributes_class,
+    capacity,
+    claim_ref,
+    requested,
+    reserved_for,
+    selector,
+    storage_class,
+    volume_mode,
+)
+from pvkit.backends.tables import Index
+
+MOST_EQUALS = 16
+"""How many equal volumes stand for choice; more would only cost time."""
+
+
+def is_free(volume: Obj) -> bool:
+    """Whether a volume may be given to anybody: Available, without a reference, not going (BIND-02 e, f)."""
+    return claim_ref(volume) is None and phase(volume) == "Available" and not deleting(volume)
+
+
+def _free(volume: Obj) -> Iterable[tuple[Hashable, Any]]:
+    if is_free(volume):
+        yield shelf(volume, access_modes(volume)), capacity(volume)
+
+
+def _by_reference(volume: Obj) -> Iterable[tuple[Hashable, Any]]:
+    found = claim_ref(volume)
+    if found is not None:
+        yield (found.get("namespace") or "", found.get("name")), name(volume)
+
+
+def shelf(obj: Obj, modes: frozenset[str]) -> Hashable:
+    """What must be equal on volume and claim, together with a set of access modes."""
+    return storage_class(obj), volume_mode(obj), attributes_class(obj), modes
+
+
+FREE = Index("free volumes", "PersistentVolume", _free)
+RESERVED = Index("volumes by claimRef", "PersistentVolume", _by_reference)
+
+
+@lru_cache(maxsize=64)
+def groups(wanted: frozenset[str]) -> tuple[tuple[frozenset[str], ...], ...]:
+    """All sets of access modes that contain those wanted, by ascending number of modes."""
+    rest = [mode for mode in ACCESS_MODES if mode not in wanted]
+    return tuple(
+        tuple(wanted | frozenset(more) for more in combinations(rest, number)) for number in range(len(rest) + 1)
+    )
+
+
+def suits(volume: Obj, claim: Obj) -> bool:
+    """What even a reservation does not waive: modes, size, volume mode, attributes class, not going (PREB-03)."""
+    return (
+        access_modes(volume) >= access_modes(claim)
+        and capacity(volume) >= requested(claim)
+        and volume_mode(volume) == volume_mode(claim)
+        and attributes_class(volume) == attributes_class(claim)
+        and not deleting(volume)
+    )
+
+
+def reservations(seen: Seen, claim: Obj) -> list[Obj]:
+    """The volumes whose claimRef is this claim's and that suit it."""
+    bucket = (claim["metadata"]["namespace"], name(claim))
+    return [volume for volume in seen.find(RESERVED, bucket) if reserved_for(volume, claim) and suits(volume, claim)]
+
+
+def smallest_free(seen: Seen, claim: Obj, group: frozenset[str]) -> list[Obj]:
+    """The smallest free volumes of one group that fit: several where they are equal."""
+    found: list[Obj] = []
+    for volume in seen.find(FREE, shelf(claim, group), least=requested(claim)):
+        if found and (capacity(volume) > capacity(found[0]) or len(found) == MOST_EQUALS):
+            break
+        if selects(selector(claim), labels(volume)):
+            found.append(volume)
+    return found
+
+
+def best_match(seen: Seen, claim: Obj, only_reserved: bool = False) -> Obj | None:
+    """The volume that a claim takes (BIND-03, BIND-19); with `only_reserved` none that is free (SCHED-01)."""
+    own = reservations(seen, claim)
+    for level in groups(access_modes(claim)):
+        options: list[Obj] = []
+        for group in level:
+            held = [volume for volume in own if access_modes(volume) == group]
+            found = held or ([] if only_reserved else smallest_free(seen, claim, group))
+            if found:
+                options.append(seen.tie(found))
+        if options:
+            return seen.tie(options)
+    return None
