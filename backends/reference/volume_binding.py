@@ -180,9 +180,9 @@ def _reserved(seen: Seen, claim: Obj) -> list[Obj]:
 def _candidates(seen: Seen, claim: Obj, group: frozenset[str]) -> Iterator[Obj]:
     """Free volumes with these access modes that fit on some node, smallest first; what is assumed is not free."""
     for volume in seen.find(FREE, shelf(claim, group), least=requested(claim)):
-        if selects(selector(claim), labels(volume)):
-            if current(seen, Key("PersistentVolume", "", name(volume))) is volume:
-                yield volume
+        free = current(seen, Key("PersistentVolume", "", name(volume))) is volume
+        if free and selects(selector(claim), labels(volume)):
+            yield volume
 
 
 def _provisionable(seen: Seen, claims: Iterable[Obj], node: Obj) -> str:

@@ -150,7 +150,7 @@ class Cluster:
         """Let so much time pass, with all that happens in it."""
         engine = self.model.engine
         until = engine.clock.now + seconds
-        while (due := engine.clock.next()) is not None and due <= until or engine.turn():
+        while ((due := engine.clock.next()) is not None and due <= until) or engine.turn():
             self.model.run(1_000_000)
             due = engine.clock.next()
             if due is not None and due <= until:
