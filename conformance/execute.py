@@ -4,9 +4,12 @@ Every plan ends with the disturbances healed and the backend settled, so that th
 comes after, from the history alone.
 """
 
+from typing import Any
+
+from pvkit.backends.objects import Obj, key
 from pvkit.backends.protocol import Backend, Budget, CanDisturb, CanStep, Fault, Operation, Outcome
-from pvkit.conformance.history import Asked, Header, History
-from pvkit.strategies.plan import Plan, Settle, Step, Turns
+from pvkit.conformance.history import Asked, Expected, Header, History
+from pvkit.strategies.plan import Expect, Plan, Settle, Step, Turns
 
 _UNABLE = Outcome("failed", 501, "NotSupported", "this backend cannot make faults")
 
@@ -21,9 +24,18 @@ def execute(plan: Plan, backend: Backend, budget: Budget | None = None, seed: st
         _carry_out(number, step, backend, budget, history)
     if any(isinstance(step, Fault) for step in plan.steps):
         _carry_out(len(plan.steps), Fault("heal"), backend, budget, history)
-    if not plan.steps or not isinstance(plan.steps[-1], Settle) or isinstance(history.entries[-1], Asked):
+    if not _at_rest(plan, history):
         _carry_out(len(plan.steps), Settle(), backend, budget, history)
+    if plan.expect:
+        _carry_out(len(plan.steps), Expect(plan.expect), backend, budget, history)
     return history
+
+
+def _at_rest(plan: Plan, history: History) -> bool:
+    """Whether nothing was done since the plan last let all come to rest."""
+    doings = [step for step in plan.steps if not isinstance(step, Expect)]
+    healed = bool(history.entries) and isinstance(history.entries[-1], Asked)
+    return bool(doings) and isinstance(doings[-1], Settle) and not healed
 
 
 def _carry_out(number: int, step: Step, backend: Backend, budget: Budget, history: History) -> None:
@@ -40,7 +52,26 @@ def _carry_out(number: int, step: Step, backend: Backend, budget: Budget, histor
         if isinstance(backend, CanStep):
             backend.run(step.count)
         entries.extend(backend.observe())
+    elif isinstance(step, Expect):
+        entries.extend(_look(number, wanted, backend) for wanted in step.objects)
     else:
         settled = backend.settle(budget)
         entries.extend(backend.observe())
         entries.append(settled)
+
+
+def _look(number: int, wanted: Obj, backend: Backend) -> Expected:
+    """Compare what is there with what the plan expects; looking is no operation of the plan."""
+    outcome = backend.invoke(Operation("get", target=key(wanted), options={"at-once": True}))
+    if wanted.get("absent"):
+        return Expected(number, wanted, outcome.reason == "NotFound", outcome.object)
+    return Expected(number, wanted, outcome.object is not None and matches(wanted, outcome.object), outcome.object)
+
+
+def matches(wanted: Any, seen: Any) -> bool:
+    """Whether a tree holds all that a partial tree asks for: `None` asks for absence, a list for equal length."""
+    if isinstance(wanted, dict):
+        return isinstance(seen, dict) and all(matches(value, seen.get(field)) for field, value in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(seen, list) and len(wanted) == len(seen) and all(map(matches, wanted, seen))
+    return bool(wanted == seen)

@@ -1,7 +1,8 @@
 """What was asked, answered and seen, in order, and the state at each point of it.
 
-A history is a sequence of entries: `Asked` with its `Outcome`, `Event`, `Settled`. `State` is all that was seen up to
-one point; it grows by one event at a time and keeps only what exists now, so a history may be as long as it likes.
+A history is a sequence of entries: `Asked` with its `Outcome`, `Event`, `Settled`, `Expected`. `State` is all that
+was seen up to one point; it grows by one event at a time and keeps only what exists now, so a history may be as long
+as it likes.
 """
 
 from collections import OrderedDict, defaultdict
@@ -23,7 +24,17 @@ class Asked:
     outcome: Outcome
 
 
-Entry = Asked | Event | Settled
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the plan expected at one point: a partial object, whether it was met, and what was seen (None: nothing)."""
+
+    step: int
+    object: Obj
+    met: bool
+    seen: Obj | None = None
+
+
+Entry = Asked | Event | Settled | Expected
 
 
 @dataclass(frozen=True, slots=True)

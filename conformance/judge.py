@@ -75,7 +75,7 @@ class Judge:
             self.state.hear(entry)
             for result in self._on.get("Asked", ()):
                 self._weigh(result, result.invariant.check, entry, self.state, self._memories[result.invariant.id])
-        else:
+        elif isinstance(entry, Settled):
             self._feed_settled(entry)
         self._count += 1
 

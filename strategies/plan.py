@@ -23,12 +23,23 @@ class Turns:
     count: int
 
 
-Step = Operation | Fault | Settle | Turns
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """Partial objects that must match what is there now.
+
+    Each has `kind` and `metadata.name`. A field that is `None` must be absent, a list must match entry by entry, and
+    `absent: True` at the top says that no such object may exist. A drawn plan expects nothing: that is for people.
+    """
+
+    objects: tuple[Obj, ...]
+
+
+Step = Operation | Fault | Settle | Turns | Expect
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in a world. `expect` is for hand-written walk-throughs: partial objects that must exist at the end.
+    """Steps in a world. `expect` is for hand-written walk-throughs: partial objects that must match at the end.
 
     `features` names what the swarm chose to take part, for the report.
     """
