@@ -157,6 +157,9 @@ def check_spec(spec: Obj, path: str, pod: str = "") -> Iterator[Cause]:
     for field, form in (("nodeName", names.subdomain), ("hostname", names.label), ("subdomain", names.label)):
         if spec.get(field):
             yield from each(f"{path}.{field}", spec[field], form(spec[field]))
+    for position, toleration in enumerate(spec.get("tolerations") or []):
+        if toleration.get("key"):
+            yield from each(f"{path}.tolerations[{position}].key", toleration["key"], names.key(toleration["key"]))
     if spec.get("activeDeadlineSeconds", 1) < 1:
         detail = "must be between 1 and 2147483647, inclusive"
         yield invalid(f"{path}.activeDeadlineSeconds", spec["activeDeadlineSeconds"], detail)

@@ -50,9 +50,7 @@ METADATA = Struct(
     }
 )
 
-_REQUIREMENT = Struct(
-    {"key": TEXT_KEPT, "operator": TEXT_KEPT, "values": TEXTS}, always={"key": "", "operator": ""}
-)
+_REQUIREMENT = Struct({"key": TEXT_KEPT, "operator": TEXT_KEPT, "values": TEXTS}, always={"key": "", "operator": ""})
 SELECTOR = Struct({"matchLabels": MARKS, "matchExpressions": Many(_REQUIREMENT)})
 _NODE_TERM = Struct({"matchExpressions": Many(_REQUIREMENT), "matchFields": Many(_REQUIREMENT)})
 _NODE_SELECTOR = Struct({"nodeSelectorTerms": Many(_NODE_TERM)})

@@ -185,7 +185,7 @@ def _as_pods_will_be(spec: Obj) -> Obj:
     made = {field: value for field, value in spec["template"]["spec"].items() if field not in ("hostname", "subdomain")}
     called = dict.fromkeys(get(claim, "metadata", "name") or "" for claim in spec.get("volumeClaimTemplates") or [])
     if called:
-        volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name or "-"}} for name in called]
+        volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in called]
         own = [entry for entry in made.get("volumes") or [] if entry.get("name", "") not in called]
         made["volumes"] = volumes + own
     return made

@@ -11,6 +11,7 @@ from pvkit.backends.reference.validation.schemas import (
 )
 from pvkit.backends.reference.validation.shapes import (
     AMOUNTS,
+    ANYTHING,
     MARKS,
     NUMBER,
     NUMBER_KEPT,
@@ -27,7 +28,7 @@ _CONTAINER = Struct(
     {
         "name": TEXT_KEPT,
         "image": TEXT,
-        "resources": Struct({"limits": AMOUNTS, "requests": AMOUNTS}, open=True),
+        "resources": Struct({"limits": AMOUNTS, "requests": AMOUNTS, "claims": ANYTHING}),
         "volumeMounts": Many(_MOUNT),
         "imagePullPolicy": TEXT,
         "terminationMessagePath": TEXT,
