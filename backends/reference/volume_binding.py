@@ -5,13 +5,13 @@ access modes (SCHED-04). With several claims it is greedy, in ascending order of
 nothing goes on the list to provision, and only what cannot be provisioned speaks against the node (SCHED-19).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from typing import Any, NamedTuple
 
 from pvkit.backends.objects import Key, Obj, annotations, controller_of, deleting, labels, name, phase, selects, uid
 from pvkit.backends.reference.assume import current, volumes_for
-from pvkit.backends.reference.matching import FREE, MOST_EQUALS, RESERVED, groups, shelf
+from pvkit.backends.reference.matching import MOST_EQUALS, RESERVED, is_free, shelf
 from pvkit.backends.reference.node_affinity import matches_topologies, reaches
 from pvkit.backends.reference.storage_capacity import has_capacity
 from pvkit.backends.reference.view import Seen
@@ -22,6 +22,7 @@ from pvkit.backends.storage import (
     attributes_class,
     bind_completed,
     capacity,
+    node_terms,
     requested,
     reserved_for,
     selector,
@@ -30,6 +31,7 @@ from pvkit.backends.storage import (
     volume_name,
     waits_for_consumer,
 )
+from pvkit.backends.tables import Index
 from pvkit.backends.workloads import claim_volumes
 
 NO_AFFINITY = "node(s) didn't match PersistentVolume's node affinity"
@@ -37,6 +39,22 @@ NO_VOLUME = "node(s) didn't find available persistent volumes to bind"
 NO_SPACE = "node(s) did not have enough free storage"
 VOLUME_GONE = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
+
+
+class Place(NamedTuple):
+    """What free volumes have in common that are filed together: what must equal a claim's, and affinity to nodes."""
+
+    shelf: Hashable
+    modes: frozenset[str]
+    affinity: str
+
+
+def _free_by_place(volume: Obj) -> Iterable[tuple[Hashable, Any]]:
+    if is_free(volume):
+        yield Place(shelf(volume, frozenset()), access_modes(volume), repr(node_terms(volume))), capacity(volume)
+
+
+FREE_BY_PLACE = Index("free volumes by place", "PersistentVolume", _free_by_place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,25 +159,6 @@ def smallest_fit(seen: Seen, claim: Obj, node: Obj, taken: set[str]) -> Obj | No
     return seen.tie(equals) if equals else None
 
 
-def _smallest(seen: Seen, claim: Obj, node: Obj, taken: set[str]) -> list[Obj]:
-    """The smallest free volumes, several where they are equal, over all sets of access modes that will do."""
-    found: list[Obj] = []
-    for group in chain.from_iterable(groups(access_modes(claim))):
-        for volume in _candidates(seen, claim, group):
-            if found and (capacity(volume) > capacity(found[0]) or _enough(found, volume)):
-                break
-            if name(volume) in taken or not reaches(volume, node):
-                continue
-            if found and capacity(volume) < capacity(found[0]):
-                found.clear()
-            found.append(volume)
-    return found
-
-
-def _enough(found: list[Obj], volume: Obj) -> bool:
-    return len(found) == MOST_EQUALS and capacity(volume) == capacity(found[0])
-
-
 def _reserved(seen: Seen, claim: Obj) -> list[Obj]:
     """Volumes of the claim's class whose claimRef names it, cached or assumed, and that are fit for it."""
     ref = (claim["metadata"]["namespace"], name(claim))
@@ -177,12 +176,40 @@ def _reserved(seen: Seen, claim: Obj) -> list[Obj]:
     ]
 
 
-def _candidates(seen: Seen, claim: Obj, group: frozenset[str]) -> Iterator[Obj]:
-    """Free volumes with these access modes that fit on some node, smallest first; what is assumed is not free."""
-    for volume in seen.find(FREE, shelf(claim, group), least=requested(claim)):
-        free = current(seen, Key("PersistentVolume", "", name(volume))) is volume
-        if free and selects(selector(claim), labels(volume)):
-            yield volume
+def _smallest(seen: Seen, claim: Obj, node: Obj, taken: set[str]) -> list[Obj]:
+    """The smallest free volumes, several where they are equal, over all sets of access modes that will do."""
+    found: list[Obj] = []
+    for bucket in _places(seen, claim, node):
+        for volume in seen.find(FREE_BY_PLACE, bucket, least=requested(claim)):
+            if found and (capacity(volume) > capacity(found[0]) or _enough(found, volume)):
+                break
+            if name(volume) in taken or not _open_to(seen, volume, claim):
+                continue
+            if found and capacity(volume) < capacity(found[0]):
+                found.clear()
+            found.append(volume)
+    return found
+
+
+def _places(seen: Seen, claim: Obj, node: Obj) -> Iterator[Place]:
+    """The buckets of free volumes that are equal to the claim in all that must be, and reachable from the node."""
+    wanted, kind = access_modes(claim), shelf(claim, frozenset())
+    for bucket in seen.buckets(FREE_BY_PLACE):
+        assert isinstance(bucket, Place)
+        if bucket.shelf == kind and wanted <= bucket.modes:
+            sample = next(seen.find(FREE_BY_PLACE, bucket))
+            if reaches(sample, node):
+                yield bucket
+
+
+def _open_to(seen: Seen, volume: Obj, claim: Obj) -> bool:
+    """Whether a free volume is the claim's to take: nobody else is meant to get it, and its labels are wanted."""
+    free = current(seen, Key("PersistentVolume", "", name(volume))) is volume
+    return free and selects(selector(claim), labels(volume))
+
+
+def _enough(found: list[Obj], volume: Obj) -> bool:
+    return len(found) == MOST_EQUALS and capacity(volume) == capacity(found[0])
 
 
 def _provisionable(seen: Seen, claims: Iterable[Obj], node: Obj) -> str:
