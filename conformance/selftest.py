@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 from pvkit.backends.mutants.registry import MutantModel, all_mutants, named
 from pvkit.conformance.catalogue import all_invariants
@@ -107,3 +108,32 @@ def trials(
 def within(standings: list[Standing]) -> dict[float, int]:
     """How many pairs were solved within each bucket's seconds, in their worst trial."""
     return {bound: sum(entry.solved and entry.worst_seconds <= bound for entry in standings) for bound in BUCKETS}
+
+
+def summary(standings: list[Standing], of: str = "") -> list[str]:
+    """The figures over all pairs, one a line."""
+    solved = sum(entry.solved for entry in standings)
+    counts = ", ".join(f"{count} within {bound:g} s" for bound, count in within(standings).items())
+    steps = [entry.median_steps for entry in standings if entry.found]
+    worst = max((entry.worst_steps for entry in standings), default=0)
+    return [
+        f"{of}pairs solved: {solved} of {len(standings)} ({counts})",
+        f"{of}steps of a counterexample: median {median(steps or [0]):g}, worst {worst}",
+    ]
+
+
+def as_json(standings: list[Standing], plain: list[Standing]) -> dict[str, Any]:
+    """The whole matrix for a machine."""
+    return {"pairs": [_row(entry) for entry in standings], "naive": [_row(entry) for entry in plain]}
+
+
+def _row(entry: Standing) -> dict[str, Any]:
+    return {
+        "mutant": entry.pair.mutant,
+        "invariant": entry.pair.invariant,
+        "found": entry.found,
+        "trials": len(entry.catches),
+        "seconds": [round(catch.seconds, 3) for catch in entry.catches],
+        "plans": [catch.plans for catch in entry.catches],
+        "steps": [size(catch.plan) if catch.plan else None for catch in entry.catches],
+    }

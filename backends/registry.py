@@ -1,0 +1,65 @@
+"""Backends by name: the model, its mutants, a class of yours, or an installed entry point."""
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from pvkit.backends.errors import UsageError
+from pvkit.backends.protocol import Backend
+
+GROUP = "pvkit.backends"
+METHODS = ("reset", "invoke", "settle", "observe", "describe", "close")
+FORMS = "`reference`, `mutant:<id>`, `package.module:Class`, or the name of an installed entry point"
+
+
+def backend_names() -> dict[str, str]:
+    """The names that need nothing more, with a sentence each."""
+    names = {
+        "reference": "the reference model, in this process and in logical time",
+        "mutant:<id>": "the model with one thing broken; `pvkit list mutants` shows the ids",
+        "package.module:Class": "a class of your own with the methods of pvkit.backends.protocol.Backend",
+    }
+    return names | {entry.name: f"installed: {entry.value}" for entry in entry_points(group=GROUP)}
+
+
+def open_backend(spec: str) -> Backend:
+    """The backend of that name, ready for `reset`; raises `UsageError` that says what would be valid."""
+    if spec == "reference":
+        from pvkit.backends.reference.model import ReferenceModel
+
+        return ReferenceModel()
+    if spec.startswith("mutant:"):
+        from pvkit.backends.mutants.registry import MutantModel, named
+
+        return MutantModel(named(spec.removeprefix("mutant:")))
+    return _made(spec, _imported(spec) if ":" in spec else _installed(spec))
+
+
+def _installed(spec: str) -> Any:
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == spec]
+    if not found:
+        raise UsageError(f"no backend {spec!r}; name {FORMS}")
+    return found[0].load()
+
+
+def _imported(spec: str) -> Any:
+    module, _, attribute = spec.partition(":")
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError as error:
+        raise UsageError(f"backend {spec!r}: {module} cannot be imported ({error}); is it installed?") from None
+    if not hasattr(loaded, attribute):
+        raise UsageError(f"backend {spec!r}: {module} has no {attribute!r}")
+    return getattr(loaded, attribute)
+
+
+def _made(spec: str, factory: Any) -> Backend:
+    try:
+        made = factory()
+    except TypeError as error:
+        raise UsageError(f"backend {spec!r} cannot be made without arguments: {error}") from None
+    missing = [method for method in METHODS if not callable(getattr(made, method, None))]
+    if missing:
+        raise UsageError(f"{spec!r} is no backend: it lacks {', '.join(missing)} (see pvkit.backends.protocol.Backend)")
+    backend: Backend = made
+    return backend

@@ -1,0 +1,111 @@
+"""The command line: verbs are loaded when they are used, so that help costs nothing."""
+
+import importlib
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pvkit import __version__
+from pvkit.backends.errors import KitError, UsageError
+
+VERBS = {
+    "run": "draw plans, run them on a backend, judge, shrink, report",
+    "replay": "run saved plans or failures again, showing what kubectl would show",
+    "check": "judge recorded traces again, with no cluster",
+    "explain": "tell for each claim which volumes were considered, what refused them and which won",
+    "list": "list invariants, rules, mutants, backends, profiles or faults",
+    "selftest": "prove the kit: every mutant of the model is caught by the invariants it breaks",
+    "cluster": "a real Kubernetes control plane on this machine, without Docker",
+    "version": "the version of the kit and of the rules",
+}
+USAGE, INTERRUPTED = 2, 130
+
+
+class Verbs(click.Group):
+    """Finds each verb in `conformance/commands/`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order in which people meet them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"pvkit.conformance.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+def configuration(start: Path) -> dict[str, Any]:
+    """Options from the nearest `pvkit.toml`, or `[tool.pvkit]` in `pyproject.toml`, walking up; {} without one."""
+    for folder in (start, *start.parents):
+        own, project = folder / "pvkit.toml", folder / "pyproject.toml"
+        if own.is_file():
+            return _table(own, _loaded(own))
+        if project.is_file() and "pvkit" in _loaded(project).get("tool", {}):
+            return _table(project, _loaded(project)["tool"]["pvkit"])
+    return {}
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise UsageError(f'{path}: {error}; write TOML such as `profile = "smoke"`') from None
+
+
+def _table(path: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Check the keys against the options of `pvkit run`, for which the file speaks."""
+    from pvkit.conformance.commands.run import command
+
+    known = {option.name for option in command.params if option.name}
+    table = {name.replace("-", "_"): value for name, value in given.items()}
+    for name in table:
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+            raise UsageError(
+                f"{path}: unknown key {name!r}; "
+                + (f"did you mean {near[0]!r}?" if near else f"known: {sorted(known)}")
+            )
+    return {"run": table}
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PVKIT"})
+@click.version_option(__version__, "-V", "--version", prog_name="pvkit")
+@click.pass_context
+def pvkit(ctx: click.Context) -> None:
+    """Property-based conformance tests for Kubernetes PersistentVolume binding."""
+    if ctx.invoked_subcommand == "run":
+        ctx.default_map = configuration(Path.cwd())
+
+
+def main() -> None:
+    """The program `pvkit`: 0 all hold, 1 violated, 2 usage or backend error, 3 undecided, 130 interrupted."""
+    try:
+        code = pvkit.main(prog_name="pvkit", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = INTERRUPTED
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = USAGE
+    except KitError as error:
+        click.echo(f"pvkit: {error}", err=True)
+        code = USAGE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

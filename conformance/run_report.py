@@ -1,0 +1,80 @@
+"""What a run came to, as data: reporters turn it into text and files."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pvkit import __version__
+from pvkit.backends.protocol import Description
+from pvkit.conformance.invariant import Invariant, Violation
+from pvkit.conformance.verdict import Verdict, exit_code
+from pvkit.strategies.plan import Plan
+
+INCONCLUSIVE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One invariant over a whole run.
+
+    `held` and `at_risk` count how often its premise held and how often it could have failed; `broken` counts plans.
+    `violation`, `plan` and `steps` are of the smallest plan known that breaks it; `reason` tells why it is undecided.
+    """
+
+    invariant: Invariant
+    verdict: Verdict
+    held: int = 0
+    at_risk: int = 0
+    broken: int = 0
+    reason: str = ""
+    violation: Violation | None = None
+    plan: Plan | None = None
+    steps: int = 0
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A mutant that was tried beside the run, to show that it could have failed. `caught` is None when not tried."""
+
+    mutant: str = ""
+    invariant: str = ""
+    caught: bool | None = None
+    plans: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A run: one line an invariant, worst first, and what it was made with."""
+
+    backend: Description
+    spec: str
+    profile: str
+    seed: int
+    plans: int
+    seconds: float
+    lines: tuple[Line, ...]
+    canary: Canary = Canary()
+    shapes: Mapping[str, int] = field(default_factory=Counter)
+    kit: str = __version__
+    strict: bool = False
+    command: str = ""
+
+    @property
+    def valid(self) -> bool:
+        """Whether the run showed that it could have failed: a canary that got away makes it invalid."""
+        return self.canary.caught is not False
+
+    @property
+    def verdict(self) -> str:
+        """One word for the whole: INVALID, or the worst verdict of all lines."""
+        if not self.valid:
+            return "INVALID"
+        return str(max((line.verdict for line in self.lines), default=Verdict.NOT_EXERCISED))
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1 or 3 as `pvkit run` exits; a violation outweighs an invalid run."""
+        code = exit_code([line.verdict for line in self.lines], self.strict)
+        return code if code == 1 or self.valid else INCONCLUSIVE

@@ -1,0 +1,181 @@
+"""Traces: a history on disk, one JSON object a line, to be judged again with no cluster.
+
+The first line is the header, the last one the end mark with the number of entries, so a trace that was cut is known
+as such. Lines have sorted keys and hold no time but the backend's own, so one seed gives the same bytes again.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from pvkit.backends.errors import Cause, Place, TraceError
+from pvkit.backends.objects import Key
+from pvkit.backends.protocol import Description, Event, Fault, Operation, Outcome, Settled, Setup
+from pvkit.conformance.history import Asked, Entry, Expected, Header, History
+
+VERSION = "pvkit-trace/v1"
+
+
+def lines(history: History) -> Iterator[str]:
+    """The lines of a trace, without line ends."""
+    yield dumped(header_fields(history.header))
+    for entry in history.entries:
+        yield dumped(entry_fields(entry))
+    yield dumped({"end": len(history.entries)})
+
+
+def write_trace(history: History, file: TextIO) -> None:
+    """Write a history as a trace."""
+    file.writelines(f"{line}\n" for line in lines(history))
+
+
+def dumped(fields: Any) -> str:
+    """One line of JSON, always the same for the same fields."""
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def header_fields(header: Header) -> dict[str, Any]:
+    """The first line."""
+    setup, backend = header.setup, header.backend
+    return {
+        "trace": VERSION,
+        "seed": header.seed,
+        "plan": header.plan,
+        "setup": {
+            "kubernetesVersion": setup.kubernetes_version,
+            "nodes": list(setup.nodes),
+            "namespaces": list(setup.namespaces),
+            "gates": dict(setup.gates),
+            "options": dict(setup.options),
+        },
+        "backend": {
+            "implementation": backend.implementation,
+            "version": backend.version,
+            "kubernetesVersion": backend.kubernetes_version,
+            "ordered": backend.ordered,
+            "ledgers": backend.ledgers,
+            "lacks": dict(backend.lacks),
+        },
+    }
+
+
+def entry_fields(entry: Entry) -> dict[str, Any]:
+    """Any other line: its one telling field is `event`, `asked`, `settled` or `expected`."""
+    match entry:
+        case Event():
+            return {
+                "event": entry.type, "index": entry.index, "by": entry.by, "time": entry.time, "object": entry.object
+            }  # fmt: skip
+        case Asked(step, request, outcome):
+            return {"asked": step, "request": _request_fields(request), "outcome": _outcome_fields(outcome)}
+        case Settled():
+            return {
+                "settled": entry.quiet, "time": entry.time, "reason": entry.reason, "disturbed": list(entry.disturbed)
+            }  # fmt: skip
+        case Expected():
+            return {"expected": entry.step, "object": entry.object, "met": entry.met, "seen": entry.seen}
+
+
+def _request_fields(request: Operation | Fault) -> dict[str, Any]:
+    if isinstance(request, Fault):
+        return {"fault": request.word, "options": dict(request.options)}
+    target = list(request.target) if request.target else None
+    fields = {"verb": request.verb, "object": request.object, "target": target, "patch": request.patch}
+    return {name: value for name, value in fields.items() if value is not None} | {"options": dict(request.options)}
+
+
+def _outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "status": outcome.status,
+        "code": outcome.code,
+        "reason": outcome.reason,
+        "message": outcome.message,
+        "causes": [[cause.field, cause.reason, cause.message] for cause in outcome.causes],
+        "object": outcome.object,
+    }
+
+
+def read_trace(path: str | Path) -> tuple[Header, Iterator[Entry]]:
+    """The header, and the entries as they are read: one line in memory at a time; raises `TraceError`."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            first = file.readline()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise TraceError(Place(str(path)), f"the file cannot be read ({why})", "a trace") from None
+    place = Place(str(path), 1)
+    fields = _parsed(first, place)
+    if fields.get("trace") != VERSION:
+        raise TraceError(place, f"trace version {fields.get('trace')!r}", f"{VERSION!r} in the first line")
+    return _built(_header, fields, place), _entries(str(path))
+
+
+def _parsed(line: str, place: Place) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        cut = "a line that breaks off" if line and not line.endswith("\n") else "no JSON"
+        raise TraceError(place, cut, "one JSON object a line") from None
+    if not isinstance(fields, dict):
+        raise TraceError(place, f"{type(fields).__name__}", "a JSON object")
+    return fields
+
+
+def _entries(path: str) -> Iterator[Entry]:
+    number = 1
+    with Path(path).open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            place = Place(path, number)
+            fields = {"trace": VERSION} if number == 1 else _parsed(line, place)
+            if "end" in fields:
+                if fields["end"] != number - 2:
+                    raise TraceError(place, f"{number - 2} entries", f"{fields['end']}, as the end mark says")
+                return
+            if number > 1:
+                yield _built(_entry, fields, place)
+    raise TraceError(Place(path, number), "the end of the file", "the end mark: the trace was cut off")
+
+
+def _built(make: Callable[[dict[str, Any]], Any], fields: dict[str, Any], place: Place) -> Any:
+    try:
+        return make(fields)
+    except (KeyError, TypeError, ValueError) as error:
+        known = "an `event`, `asked`, `settled` or `expected` with its fields"
+        raise TraceError(place, f"an entry that cannot be understood ({error!r})", known) from None
+
+
+def _header(fields: dict[str, Any]) -> Header:
+    setup, backend = fields["setup"], fields["backend"]
+    world = Setup(
+        setup["kubernetesVersion"], tuple(setup["nodes"]), tuple(setup["namespaces"]), setup["gates"], setup["options"]
+    )
+    said = Description(
+        backend["implementation"], backend["version"], backend["kubernetesVersion"], backend["ordered"],
+        backend["ledgers"], backend["lacks"],
+    )  # fmt: skip
+    return Header(world, said, fields["seed"], fields["plan"])
+
+
+def _entry(fields: dict[str, Any]) -> Entry:
+    if "event" in fields:
+        if fields["event"] not in ("ADDED", "MODIFIED", "DELETED"):
+            raise ValueError(fields["event"])
+        return Event(fields["index"], fields["event"], fields["object"], fields["by"], fields["time"])
+    if "asked" in fields:
+        return Asked(fields["asked"], _request(fields["request"]), _outcome(fields["outcome"]))
+    if "settled" in fields:
+        return Settled(fields["settled"], fields["time"], fields["reason"], tuple(fields["disturbed"]))
+    return Expected(fields["expected"], fields["object"], fields["met"], fields["seen"])
+
+
+def _request(fields: dict[str, Any]) -> Operation | Fault:
+    if "fault" in fields:
+        return Fault(fields["fault"], fields["options"])
+    target = Key(*fields["target"]) if fields.get("target") else None
+    return Operation(fields["verb"], fields.get("object"), target, fields.get("patch"), fields["options"])
+
+
+def _outcome(fields: dict[str, Any]) -> Outcome:
+    causes = tuple(Cause(*cause) for cause in fields["causes"])
+    return Outcome(fields["status"], fields["code"], fields["reason"], fields["message"], causes, fields["object"])
