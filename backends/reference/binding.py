@@ -51,11 +51,12 @@ class Aim:
 
 
 def aim_of(seen: Seen, at: Key) -> Aim:
-    """The aim of the pass under way over a cached claim."""
+    """The aim of the pass under way over a cached claim; the next claim of that name has an aim of its own."""
     notes = seen.scratch.setdefault(at.kind, {})
-    if "aim" not in notes:
-        claim = seen.lookup(at)
-        assert claim is not None
+    claim = seen.lookup(at)
+    assert claim is not None
+    if notes.get("claim") != uid(claim):
+        notes["claim"] = uid(claim)
         notes["aim"] = _bound(seen, claim) if bind_completed(claim) else _unbound(seen, claim)
     aim: Aim = notes["aim"]
     return aim
@@ -111,7 +112,7 @@ def _named(seen: Seen, claim: Obj) -> Aim:
 
 
 def mismatch(volume: Obj, claim: Obj) -> str:
-    """Why a claim cannot have the free volume that it names, "" if it can (PREB-05); selector and node are not asked."""
+    """Why a claim cannot have the free volume that it names, "" if it can (PREB-05)."""
     if deleting(volume):
         return f'the volume is marked for deletion "{name(volume)}"'
     if _rounded(capacity(volume)) < _rounded(requested(claim)):
