@@ -72,8 +72,11 @@ class Cuts:
     def __init__(self) -> None:
         self.sights: dict[Key, Sight] = {}
         self.claims: dict[Key, int] = {}
+        self.quotas: dict[str, int] = {}
         self.rest = -1
         self.rewound = False
+        self.blurred = False
+        self.blurred_until = -1
 
     def take(self, change: Change) -> None:
         """One more event."""
@@ -86,6 +89,8 @@ class Cuts:
             self.claims[change.key] = change.event.index
             if len(self.claims) > MOST_CLAIMS:
                 del self.claims[next(iter(self.claims))]
+        elif kind in ("ResourceQuota", "LimitRange"):
+            self.quotas[change.key.namespace] = change.event.index
 
     def hear(self, entry: Asked | Settled, state: State) -> None:
         """A rest ends all older views; a restart may bring them back."""
@@ -94,9 +99,12 @@ class Cuts:
                 self._rest(state)
         elif isinstance(entry.request, Fault) and entry.outcome.status != "failed":
             self.rewound = self.rewound or may_rewind(entry.request)
+            self.blurred = self.blurred or entry.request.word not in CLEAR
 
     def _rest(self, state: State) -> None:
         self.rest, self.rewound = state.index, False
+        if self.blurred:
+            self.blurred, self.blurred_until = False, state.index
         for at, sight in list(self.sights.items()):
             sight.odd = False
             if state.lookup(at) is None and not sight.now:
@@ -193,6 +201,10 @@ class Cuts:
         versions = self.versions(at)
         return any(holds(version, cut) for cut in self.cuts(at) for version in versions) or not self.whole(at)
 
+    def informed(self, at: Key) -> bool:
+        """Whether the set was woken at a time when it saw everything, so that it has no excuse at rest."""
+        return not self.blurred and self.sight(at).stirred > self.blurred_until
+
     def lately_gone(self, claim: Key) -> bool:
         """Whether a claim that does not exist may still be seen."""
         return self.claims.get(claim, -2) > self.since or (self.rewound and claim in self.claims)
@@ -204,6 +216,9 @@ def may_rewind(fault: Fault) -> bool:
         return bool(fault.options.get("lists")) or fault.word != "crash"
     return fault.word not in STEADY
 
+
+CLEAR = frozenset({"refuse", "storage", "advance", "heal"})
+"""Words of faults that keep nobody from seeing what there is."""
 
 STEADY = frozenset(
     {

@@ -127,6 +127,15 @@ def claim_names(stateful_set: Obj, at: int) -> list[str]:
     return [claim_name(template, stateful_set, at) for template in templates(stateful_set)]
 
 
+def mounted_claims(pod: Obj) -> dict[str, str]:
+    """The claim that each volume of a pod names, by the volume's name; volumes of other kinds are left out."""
+    return {
+        str(volume["name"]): str(volume["persistentVolumeClaim"]["claimName"])
+        for volume in get(pod, "spec", "volumes") or ()
+        if "persistentVolumeClaim" in volume
+    }
+
+
 def claim_role(stateful_set: Obj, claim: str) -> tuple[Obj, int] | None:
     """The template and ordinal for which a set would give this name to a claim; None if it never would."""
     for template in templates(stateful_set):
