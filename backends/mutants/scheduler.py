@@ -7,9 +7,9 @@ from typing import Any
 from pvkit.backends.mutants.registry import Edit, edit, mutant
 from pvkit.backends.objects import Key, annotations, labels, name, put, uid, without
 from pvkit.backends.reference import assume, binding_cycle, scheduling, volume_binding
-from pvkit.backends.reference.node_affinity import reaches
+from pvkit.backends.reference.matching import shelf
 from pvkit.backends.reference.rules import STOP, Write, nothing
-from pvkit.backends.storage import volume_name
+from pvkit.backends.storage import access_modes, capacity, requested, volume_name
 from pvkit.backends.workloads import claim_keys, node_name
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -94,16 +94,21 @@ def delayed_takes_largest() -> Iterable[Edit]:
     def make(original: Any) -> Any:
         def largest_fit(seen: Any, claim: Any, node: Any, taken: Any) -> Any:
             first = original(seen, claim, node, taken)
-            fitting = [
-                volume
-                for volume in volume_binding._candidates(seen, claim)
-                if name(volume) not in taken and reaches(volume, node)
-            ]
-            return fitting[-1] if fitting and first is not None else first
+            places = volume_binding._places(seen, claim, node)
+            fitting = [v for v in _open(seen, claim, places) if name(v) not in taken]
+            return max(fitting, key=capacity) if fitting and first is not None else first
 
         return largest_fit
 
     yield edit(volume_binding, "smallest_fit", make)
+
+
+def _open(seen: Any, claim: Any, places: Iterable[Any]) -> Iterable[Any]:
+    """The free volumes in some places that a claim may take."""
+    for bucket in places:
+        for volume in seen.find(volume_binding.FREE_BY_PLACE, bucket, least=requested(claim)):
+            if volume_binding._open_to(seen, volume, claim):
+                yield volume
 
 
 @mutant("delayed-ignores-selector", breaks=(), family="TERM")
@@ -136,8 +141,11 @@ def delayed_ignores_node() -> Iterable[Edit]:
 
     def make(original: Any) -> Any:
         def anywhere(seen: Any, claim: Any, node: Any, taken: Any) -> Any:
-            volumes = (v for v in volume_binding._candidates(seen, claim) if name(v) not in taken)
-            return next(volumes, None) or original(seen, claim, node, taken)
+            kind = shelf(claim, frozenset())
+            places = [place for place in seen.buckets(volume_binding.FREE_BY_PLACE) if place.shelf == kind]
+            fitting = (v for v in _open(seen, claim, places) if name(v) not in taken)
+            found = next((v for v in fitting if access_modes(claim) <= access_modes(v)), None)
+            return found or original(seen, claim, node, taken)
 
         return anywhere
 
