@@ -25,6 +25,7 @@ from pvkit.conformance.invariants.fitting import (
     given_by,
     hangs,
     key_of,
+    resyncs,
     volume_of,
 )
 
@@ -34,6 +35,9 @@ SYNC_VOLUME = "pkg/controller/volume/persistentvolume/pv_controller.go: syncVolu
 
 FORGETTING = frozenset({"crash", "second-leader", "lose-answer", "delay"})
 """Faults after which a component may not know what it, or its like, has written."""
+
+REQUEUED_SINCE = 36
+"""The minor from which on a failed pass is tried again after a back-off (TIME-02)."""
 
 
 def _by_name(claim: Obj) -> "list[tuple[str, tuple[()]]]":
@@ -176,7 +180,7 @@ def _second(change: Change, claim: Obj, memory: Memory) -> Findings:
 )
 def settled_claim_holds_one_volume(state: State, memory: Memory) -> Findings:
     """When all is quiet, no volume but the one that a claim names carries the claim's UID."""
-    for claim in state.all(CLAIM):
+    for claim in state.all(CLAIM) if resyncs(state) else ():
         if not volume_name(claim):
             continue
         for volume in state.find(BY_REFERENCE, uid(claim)):
@@ -201,7 +205,7 @@ def _kept_for_removal(volume: Obj) -> bool:
 )
 def settled_bound_claim_has_a_bound_volume(state: State, memory: Memory) -> Findings:
     """When all is quiet, the volume of a Bound claim exists, is Bound and carries the claim's UID."""
-    for claim in state.all(CLAIM):
+    for claim in state.all(CLAIM) if resyncs(state) else ():
         if phase(claim) != "Bound":
             continue
         life = state.life(key_of(claim))
@@ -230,12 +234,17 @@ def settled_bound_volume_has_a_bound_claim(state: State, memory: Memory) -> Find
         claim = claim_of(state, volume)
         if claim is not None and volume_name(claim) == name(volume) and phase(claim) == "Bound":
             yield HELD
-        elif not hangs(volume) and not _left_half_bound_by_hand(state, volume, claim):
+        elif _is_repaired(state, claim) and not hangs(volume) and not _left_half_bound_by_hand(state, volume, claim):
             seen = f"has {volume_name(claim) or 'no volume'} and is {phase(claim)}" if claim is not None else "is gone"
             yield Violation(
                 f"volume {name(volume)} is Bound, and its claim {(claim_ref(volume) or {}).get('name')} {seen}",
                 (volume,) if claim is None else (volume, claim),
             )
+
+
+def _is_repaired(state: State, claim: Obj | None) -> bool:
+    """Whether a failed bind is tried again without anybody's doing: at a resync, from 1.36 on after a back-off."""
+    return resyncs(state) or (claim is not None and state.setup.minor >= REQUEUED_SINCE)
 
 
 _STILL_FITTING = ("spec.capacity", "spec.accessModes", "spec.volumeAttributesClassName", "spec.claimRef", "status")
@@ -259,7 +268,7 @@ def _left_half_bound_by_hand(state: State, volume: Obj, claim: Obj | None) -> bo
 )
 def settled_completed_claim_is_bound_or_lost(state: State, memory: Memory) -> Findings:
     """When all is quiet, a claim whose binding was completed is Bound or Lost, not Pending."""
-    for claim in state.all(CLAIM):
+    for claim in state.all(CLAIM) if resyncs(state) or state.setup.minor >= REQUEUED_SINCE else ():
         if bind_completed(claim):
             if phase(claim) in ("Bound", "Lost"):
                 yield HELD

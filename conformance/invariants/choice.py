@@ -39,6 +39,7 @@ from pvkit.conformance.invariants.fitting import (
     given_by,
     is_delayed,
     key_of,
+    resyncs,
     same_class,
     volume_of,
 )
@@ -207,7 +208,7 @@ def _gated(state: State, claim: Obj) -> bool:
 )
 def no_claim_waits_beside_a_fitting_volume(state: State, memory: Memory) -> Findings:
     """When all is quiet, no immediate claim waits while a free volume fits it."""
-    for claim in state.find(UNBOUND, False):
+    for claim in state.find(UNBOUND, False) if resyncs(state) else ():
         if deleting(claim) or _gated(state, claim) or is_delayed(state, claim):
             continue
         volume = next(free_for(state, claim), None)
@@ -226,7 +227,7 @@ def no_claim_waits_beside_a_fitting_volume(state: State, memory: Memory) -> Find
 )
 def no_claim_waits_beside_its_reserved_volume(state: State, memory: Memory) -> Findings:
     """When all is quiet, no claim waits while a volume is reserved for it that fits."""
-    for claim in state.find(UNBOUND, False):
+    for claim in state.find(UNBOUND, False) if resyncs(state) else ():
         if deleting(claim) or _gated(state, claim):
             continue
         for volume in state.find(RESERVED, (namespace(claim), name(claim))):
@@ -247,7 +248,7 @@ def no_claim_waits_beside_its_reserved_volume(state: State, memory: Memory) -> F
 )
 def no_claim_waits_for_the_free_volume_it_names(state: State, memory: Memory) -> Findings:
     """When all is quiet, no claim waits that names a volume which is free and fits, or is reserved for the claim."""
-    for claim in state.find(UNBOUND, True):
+    for claim in state.find(UNBOUND, True) if resyncs(state) else ():
         volume = volume_of(state, claim)
         if volume is None or deleting(claim) or _gated(state, claim):
             continue

@@ -7,7 +7,7 @@ from pvkit.backends.quantities import amount
 from pvkit.backends.storage import access_modes, capacity, claim_ref_uid
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
-from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, key_of, volume_of
+from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, key_of, resyncs, volume_of
 
 STATUS = "pkg/controller/volume/persistentvolume/pv_controller.go: updateClaimStatus"
 VOLUME_STATUS = "pkg/controller/volume/persistentvolume/pv_controller.go: updateVolumePhase"
@@ -77,7 +77,7 @@ def _asked_for(claim: Obj) -> Any:
 )
 def settled_claim_shows_the_modes_of_its_volume(state: State, memory: Memory) -> Findings:
     """When all is quiet, a Bound claim shows the access modes that its volume has now."""
-    for claim in state.all(CLAIM):
+    for claim in state.all(CLAIM) if resyncs(state) else ():
         volume = volume_of(state, claim) if phase(claim) == "Bound" else None
         if volume is None or claim_ref_uid(volume) != uid(claim):
             continue
@@ -156,7 +156,7 @@ def volume_never_shrinks(change: Change, memory: Memory) -> Findings:
 )
 def settled_claim_shows_no_more_than_its_volume(state: State, memory: Memory) -> Findings:
     """When all is quiet, a Bound claim shows a capacity, and not more than its volume has."""
-    for claim in state.all(CLAIM):
+    for claim in state.all(CLAIM) if resyncs(state) else ():
         volume = volume_of(state, claim) if phase(claim) == "Bound" else None
         if volume is None or claim_ref_uid(volume) != uid(claim):
             continue

@@ -15,7 +15,16 @@ from pvkit.backends.storage import (
 from pvkit.conformance.history import Asked, Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.choice import UNBOUND
-from pvkit.conformance.invariants.fitting import CLAIM, CLASS, always_delayed, class_of, free_for, is_delayed, key_of
+from pvkit.conformance.invariants.fitting import (
+    CLAIM,
+    CLASS,
+    always_delayed,
+    class_of,
+    free_for,
+    is_delayed,
+    key_of,
+    resyncs,
+)
 
 CLASSES = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1"
 RETROACTIVE = (
@@ -154,7 +163,7 @@ def _judge_default(change: Change, old: Obj, new: Obj) -> Findings:
 def settled_silent_claim_has_the_default(state: State, memory: Memory) -> Findings:
     """When all is quiet, no claim waits without a class while there is a default one."""
     default = default_class(state)
-    for claim in state.find(UNBOUND, False):
+    for claim in state.find(UNBOUND, False) if resyncs(state) else ():
         if deleting(claim) or default is None:
             continue
         if has_class(claim):

@@ -92,6 +92,11 @@ def forged(life: Life) -> bool:
     return bind_completed(life.first) or life.touched(f"annotations.{BIND_COMPLETED}")
 
 
+def resyncs(state: State) -> bool:
+    """Whether the binder goes over everything now and then: much that it is not woken for waits for that (TIME-03)."""
+    return bool(state.setup.options.get("resync", True))
+
+
 class _Recent:
     """The answer about the latest change: eight judges ask the same question about one event."""
 

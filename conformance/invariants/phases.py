@@ -14,7 +14,7 @@ from pvkit.backends.storage import (
 )
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
-from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, claim_of, hangs, key_of, volume_of
+from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, claim_of, forged, hangs, key_of, resyncs, volume_of
 
 PHASES = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#phase"
 RELEASING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming"
@@ -172,7 +172,7 @@ def released_volume_is_not_bound_again(change: Change, memory: Memory) -> Findin
 )
 def settled_volume_of_a_gone_claim_is_released(state: State, memory: Memory) -> Findings:
     """When all is quiet, a volume whose claim is gone is Released or Failed, never Available or Bound."""
-    for volume in state.all(VOLUME):
+    for volume in state.all(VOLUME) if resyncs(state) else ():
         if not claim_ref_uid(volume) or claim_of(state, volume) is not None or hangs(volume):
             continue
         if phase(volume) in ("Released", "Failed"):
@@ -191,7 +191,7 @@ def settled_volume_of_a_gone_claim_is_released(state: State, memory: Memory) -> 
 )
 def settled_free_volume_is_available(state: State, memory: Memory) -> Findings:
     """When all is quiet, a volume without a claim's UID in its claimRef is Available."""
-    for volume in state.all(VOLUME):
+    for volume in state.all(VOLUME) if resyncs(state) else ():
         if claim_ref_uid(volume) or hangs(volume):
             continue
         if phase(volume) == "Available":
@@ -237,10 +237,10 @@ def claim_is_lost_only_without_its_volume(change: Change, memory: Memory) -> Fin
 )
 def settled_claim_is_lost_exactly_without_its_volume(state: State, memory: Memory) -> Findings:
     """When all is quiet, a claim that was bound is Lost exactly if its volume is missing or belongs to another."""
-    for claim in state.all(CLAIM):
+    for claim in state.all(CLAIM) if resyncs(state) else ():
         life = state.life(key_of(claim))
         if not bind_completed(claim):
-            if phase(claim) == "Lost" and life is not None and not life.touched("status"):
+            if phase(claim) == "Lost" and life is not None and not life.touched("status") and not forged(life):
                 yield Violation(f"claim {name(claim)} was never bound and is Lost", (claim,))
             continue
         if _lost(state, claim) == (phase(claim) == "Lost"):

@@ -14,7 +14,7 @@ from pvkit.backends.storage import (
 )
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
-from pvkit.conformance.invariants.fitting import VOLUME, claim_of, hangs, key_of
+from pvkit.conformance.invariants.fitting import VOLUME, claim_of, hangs, key_of, resyncs
 from pvkit.conformance.invariants.provisioning import is_made
 
 RECLAIMING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming"
@@ -94,7 +94,7 @@ def volume_is_removed_only_after_its_claim(change: Change, memory: Memory) -> Fi
 )
 def settled_provisioned_volume_is_gone_with_its_claim(state: State, memory: Memory) -> Findings:
     """When all is quiet, a provisioned volume of policy Delete is gone once its claim is gone."""
-    for volume in state.all(VOLUME):
+    for volume in state.all(VOLUME) if resyncs(state) else ():
         if reclaim_policy(volume) != "Delete" or not is_made(volume, state.life(key_of(volume))):
             continue
         if claim_of(state, volume) is not None:
@@ -141,7 +141,7 @@ def volume_for_an_outside_deleter_does_not_fail(change: Change, memory: Memory) 
 )
 def settled_volume_without_a_deleter_has_failed(state: State, memory: Memory) -> Findings:
     """When all is quiet, a volume of policy Delete that nobody can delete is Failed once its claim is gone."""
-    for volume in state.all(VOLUME):
+    for volume in state.all(VOLUME) if resyncs(state) else ():
         if reclaim_policy(volume) != "Delete" or not claim_ref_uid(volume) or claim_of(state, volume) is not None:
             continue
         if stands_down(volume) or hangs(volume) or volume_source(volume)[0] not in IN_TREE_SOURCES:
@@ -161,7 +161,7 @@ def settled_volume_without_a_deleter_has_failed(state: State, memory: Memory) ->
 )
 def settled_retained_volume_is_released(state: State, memory: Memory) -> Findings:
     """When all is quiet, a volume of policy Retain whose claim is gone is Released, not Failed."""
-    for volume in state.all(VOLUME):
+    for volume in state.all(VOLUME) if resyncs(state) else ():
         if reclaim_policy(volume) != "Retain" or not claim_ref_uid(volume) or claim_of(state, volume) is not None:
             continue
         life = state.life(key_of(volume))
