@@ -204,7 +204,8 @@ class Instance:
             self.queue(self.controller.watches[kind](old, new, self.seen))
 
     def deliver(self, event: Event) -> None:
-        """Hand over one event that was held back."""
+        """Hand over one event that was held back; the next resync finds what it did not wake."""
+        self.engine.arm_resync(self)
         cache = self.seen.caches[event.object["kind"]]
         old = cache.apply(event)
         new = cache.table.objects.get(key(event.object))
