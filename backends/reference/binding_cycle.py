@@ -11,6 +11,7 @@ from pvkit.backends.reference.assignment import binding
 from pvkit.backends.reference.assume import restore
 from pvkit.backends.reference.conditions import patched
 from pvkit.backends.reference.gates import gate
+from pvkit.backends.reference.matching import RESERVED
 from pvkit.backends.reference.node_affinity import reaches
 from pvkit.backends.reference.rules import AGAIN, STOP, After, Effect, Write, rule
 from pvkit.backends.reference.scheduling_failure import ERROR, failure
@@ -86,9 +87,14 @@ def forget(seen: Seen, cycle: Cycle) -> None:
 
 
 def fingerprint(seen: Seen, pod: Obj) -> tuple[int, ...]:
-    """The versions of a pod's claims: while they stay the same, so does the reason why binding took too long."""
-    found = [seen.lookup(claim) for claim in claim_keys(pod)]
-    return tuple(version(claim) if claim else 0 for claim in found)
+    """The versions of a pod's claims and of their volumes: while they stay, so does why binding took too long."""
+    found: list[Obj] = []
+    for at in claim_keys(pod):
+        claim = seen.lookup(at)
+        named = seen.get("PersistentVolume", "", volume_name(claim)) if claim is not None else None
+        found += [obj for obj in (claim, named) if obj is not None]
+        found += seen.find(RESERVED, (at.namespace, at.name))
+    return tuple(version(obj) for obj in found)
 
 
 def _cycle(seen: Seen, at: Key) -> Cycle | None:

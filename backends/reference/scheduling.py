@@ -133,7 +133,7 @@ def _exclusively_used(seen: Seen, pod: Obj) -> bool:
 
 @rule("SCHED-08.2", on="Pod")
 def await_change(seen: Seen, at: Key) -> Effect | None:
-    """A pod whose volumes took too long to bind is tried again once one of its claims has changed.
+    """A pod whose volumes took too long to bind is tried again once a claim of it, or a volume of that, has changed.
 
     The real scheduler tries at once, and every ten minutes nominates and waits in vain; nothing else comes of it.
     """
@@ -143,7 +143,7 @@ def await_change(seen: Seen, at: Key) -> Effect | None:
     if known.get(uid(pod)) != fingerprint(seen, pod) or not claim_keys(pod):
         known.pop(uid(pod), None)
         return None
-    return park(seen, at, pod, _topics(seen, pod))
+    return park(seen, at, pod, _topics(seen, pod, classify(seen, pod)))
 
 
 @rule("SCHED-21", on="Pod")

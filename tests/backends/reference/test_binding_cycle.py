@@ -96,6 +96,28 @@ def test_after_ten_minutes_it_gives_up_and_says_so_once() -> None:
     assert cluster.placed("p") == "n1"
 
 
+def test_a_view_that_lagged_until_time_was_up_is_no_obstacle_once_it_is_current() -> None:
+    cluster = Cluster()
+    cluster.fault("hold", controller="scheduler", kind="PersistentVolume")
+    served = storage_class("served", provisioner="pvkit.dev/provisioner")
+    cluster.create(served, claim("c", storage_class="served"), pod("p", "c"))
+    cluster.wait(700.0)
+    assert get(cluster.see("PersistentVolumeClaim", "c"), "status", "phase") == "Bound"
+    assert cluster.placed("p") == ""
+    cluster.fault("heal")
+    cluster.settle()
+    assert cluster.ready("p")
+
+
+def test_a_pod_that_waited_too_long_is_tried_again_when_its_volume_changes() -> None:
+    cluster = waiting(volume("v"), claim("c"), pod("p", "c"))
+    cluster.settle()
+    assert "context deadline exceeded" in cluster.unscheduled("p")
+    cluster.patch("PersistentVolume", "v", {"metadata": {"labels": {"looked": "at"}}})
+    cluster.wait(0.5)
+    assert cluster.see("Pod", "p")["status"]["nominatedNodeName"] == "n1"
+
+
 def reset_reference(cluster: Cluster) -> None:
     cluster.patch("PersistentVolume", "v", {"spec": {"claimRef": None}})
 
