@@ -5,255 +5,231 @@
     metadata: {name: two-claims-one-volume}
     setup: {nodes: [{metadata: {name: n1}}]}
     steps:
-    - create: {kind: PersistentVolume, ...}        # or a list, or {file: volumes.yaml}
-    - patch: {kind: PersistentVolume, name: shelf, patch: {spec: {claimRef: null}}}
-    - delete: {kind: Pod, name: web-0}
-    - hold: {controller: binder, kind: PersistentVolumeClaim}
-    - turns: {count: 3}
+    - create: {file: volumes.yaml}
+    - create: {kind: PersistentVolumeClaim, metadata: {name: first}, spec: ...}
+    - hold: {controller: binder, kind: PersistentVolume}
+    - delete: {kind: PersistentVolumeClaim, name: first}
     - settle: {}
-    - expect: [{kind: PersistentVolumeClaim, name: www-web-0, phase: Bound}]
-    schedule: [{turn: 12, take: binder}, {tie: 3, take: 1}]
+    - expect: {kind: PersistentVolumeClaim, name: first, absent: true}
+    schedule: []
 
-Whatever is wrong is told with file and line, what was seen, and what was expected.
+What cannot be read is a `PlanError` that names file and line, and says what would be right.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
-
-from pvkit.backends.objects import API_VERSIONS, LEDGERS, NAMESPACED, Key, Obj
-from pvkit.backends.protocol import KUBERNETES_VERSIONS, Departure, Fault, Operation, Setup
-from pvkit.backends.quantities import QuantityError, amount
-from pvkit.strategies.fault_words import FAULT_WORDS
+from pvkit.backends.errors import Place, PlanError
+from pvkit.backends.objects import Key, Obj, put, without
+from pvkit.backends.protocol import KUBERNETES_VERSIONS, VERBS, Departure, Fault, Operation, Setup
+from pvkit.backends.reference.gates import ON_SINCE
+from pvkit.strategies.documents import Part, read_documents
+from pvkit.strategies.faults import FAULT_WORDS, WORDS
+from pvkit.strategies.manifests import KINDS, check_quantities, manifest, manifests, read_manifests
 from pvkit.strategies.plan import Expect, Plan, Settle, Step, Turns
-from pvkit.strategies.yaml_nodes import Spot, documents, suggest
+from pvkit.strategies.plan_text import PLAN_VERSION, write_plan
 
-VERSION = "pvkit/v1"
-KINDS = tuple(sorted(set(API_VERSIONS) - LEDGERS))
-_TOP = ("apiVersion", "kind", "metadata", "failure", "features", "setup", "steps", "schedule", "expect")
-_SETUP = ("kubernetesVersion", "nodes", "namespaces", "gates", "options")
-_TARGETED = {
-    "get": (),
-    "list": ("selector",),
-    "patch": ("patch", "subresource"),
-    "delete": ("propagation", "grace", "uid", "version"),
-    "scale": ("replicas",),
+__all__ = ["PLAN_VERSION", "read_manifests", "read_plans", "write_plan"]
+
+SETTINGS: dict[str, type] = {
+    "dynamic-provisioning": bool,
+    "node-grace-seconds": float,
+    "resync": bool,
+    "resync-seconds": float,
+    "stopping-seconds": float,
 }
-_TARGET = ("kind", "namespace", "name", "at-once")
-_OTHER = ("create", "update", "settle", "turns", "expect")
-STEPS = (*_OTHER, *_TARGETED, *FAULT_WORDS)
-_QUANTITIES = (("spec", "capacity", "storage"), ("spec", "resources", "requests", "storage"))
+"""The settings of components that a plan may make (`Setup.options`)."""
+
+_ASKED: dict[str, dict[str, type]] = {
+    "create": {},
+    "update": {"subresource": str},
+    "patch": {"subresource": str},
+    "delete": {"propagation": str, "grace": int, "uid": str, "version": str},
+    "scale": {"replicas": int},
+    "get": {},
+    "list": {"selector": dict},
+}
+"""Options of each verb, beside `at-once`, which all have."""
+_WORDS = (*VERBS, "settle", "turns", "expect", *FAULT_WORDS)
+_SHORT = {"name": ("metadata", "name"), "namespace": ("metadata", "namespace"), "phase": ("status", "phase")}
+_FIELDS = ("apiVersion", "kind", "metadata", "failure", "features", "setup", "steps", "schedule", "expect")
 
 
 def read_plans(path: str | Path) -> list[Plan]:
-    """The plans of a file, in order; raises `PlanError`."""
-    return [_plan(spot) for spot in documents(Path(path))]
+    """The plans of a file, one a document; raises `PlanError`. What a plan says of a `failure` is for people only."""
+    documents = read_documents(path)
+    if not documents:
+        raise PlanError(Place(str(path)), "the file is empty", f"a plan: apiVersion: {PLAN_VERSION}, kind: Plan, steps")
+    return [_plan(document, Path(path).parent) for document in documents]
 
 
-def read_manifests(path: str | Path) -> list[Obj]:
-    """The Kubernetes manifests of a file, lists taken apart; raises `PlanError`."""
-    return [manifest for spot in documents(Path(path)) for manifest in _manifests(spot)]
-
-
-def _known(spot: Spot, fields: tuple[str, ...], of: str) -> None:
-    for name, value in spot.fields():
-        if name not in fields:
-            value.refuse(f"unknown field {name!r} in {of}", suggest(name, fields) if fields else "no fields")
-
-
-def _plan(spot: Spot) -> Plan:
-    version, kind = spot.find("apiVersion"), spot.find("kind")
-    if version is None or version.value != VERSION:
-        (version or spot).refuse(
-            f"apiVersion {version.value if version else None!r}", f"{VERSION!r}, the version this kit reads"
-        )
-    if kind is None or kind.value != "Plan":
-        (kind or spot).refuse(f"kind {kind.value if kind else None!r}", "'Plan'")
-    _known(spot, _TOP, "a plan")
-    steps = spot.find("steps")
-    if steps is None:
-        spot.refuse("a plan without steps", "a list `steps`")
-    name = spot.find("metadata", "name")
-    features = spot.find("features")
+def _plan(part: Part, folder: Path) -> Plan:
+    part.of(dict, f"a plan: apiVersion: {PLAN_VERSION}, kind: Plan, steps")
+    version = part.need("apiVersion", f"apiVersion: {PLAN_VERSION}")
+    if version.value != PLAN_VERSION:
+        raise version.error(f"a plan of version {version.value!r}", f"{PLAN_VERSION!r}, which this pvkit reads")
+    part.need("kind", "kind: Plan").one_of(("Plan",), "kind")
+    part.only(_FIELDS, "field of a plan")
+    named, setup = part.get("metadata"), part.get("setup")
     return Plan(
-        tuple(step for entry in steps.items() for step in _steps(entry)),
-        _setup(spot.find("setup")),
-        tuple(_departure(entry) for entry in _entries(spot.find("schedule"))),
-        str(name.value) if name else "",
-        tuple(_expected(entry) for entry in _entries(spot.find("expect"))),
-        tuple(features.value) if features else (),
+        steps=tuple(step for entry in part.need("steps").parts() for step in _steps(entry, folder)),
+        setup=_setup(setup) if setup else Setup(),
+        schedule=tuple(_departure(entry) for entry in _entries(part, "schedule")),
+        name=_name(named) if named else "",
+        expect=tuple(_expected(entry) for entry in _entries(part, "expect")),
+        features=tuple(entry.text("feature") for entry in _entries(part, "features")),
     )
 
 
-def _entries(spot: Spot | None) -> Iterator[Spot]:
-    return spot.items() if spot is not None else iter(())
+def _entries(part: Part, field: str) -> Iterator[Part]:
+    found = part.get(field)
+    return found.parts() if found else iter(())
 
 
-def _setup(spot: Spot | None) -> Setup:
-    if spot is None:
-        return Setup()
-    _known(spot, _SETUP, "setup")
-    version = spot.find("kubernetesVersion")
-    if version is not None and version.value not in KUBERNETES_VERSIONS:
-        version.refuse(f"Kubernetes {version.value!r}", f"a text, one of {', '.join(KUBERNETES_VERSIONS)}")
-    for node in _entries(spot.find("nodes")):
-        _named(node)
-    given = spot.value
+def _name(metadata: Part) -> str:
+    metadata.only(("name",), "field of a plan's metadata")
+    name = metadata.get("name")
+    return str(name.of(str)) if name else ""
+
+
+def _setup(part: Part) -> Setup:
+    part.only(("kubernetesVersion", "nodes", "namespaces", "gates", "options"), "field of setup")
+    version, gates, options = part.get("kubernetesVersion"), part.get("gates"), part.get("options")
+    for node in _entries(part, "nodes"):
+        manifest(node, "Node")
+    chosen = {} if version is None else {"kubernetes_version": version.one_of(KUBERNETES_VERSIONS, "version")}
     return Setup(
-        str(given.get("kubernetesVersion", Setup().kubernetes_version)),
-        tuple(given.get("nodes") or ()),
-        tuple(given.get("namespaces") or ()),
-        dict(given.get("gates") or {}),
-        dict(given.get("options") or {}),
+        **chosen,
+        nodes=tuple(node.value for node in _entries(part, "nodes")),
+        namespaces=tuple(entry.text("name of a namespace") for entry in _entries(part, "namespaces")),
+        gates=_options(gates, dict.fromkeys(ON_SINCE, bool), "feature gate") if gates else {},
+        options=_options(options, SETTINGS, "option") if options else {},
     )
 
 
-def _named(spot: Spot) -> None:
-    if spot.find("metadata", "name") is None and spot.find("metadata", "generateName") is None:
-        spot.refuse("an object without a name", "metadata.name")
+def _options(part: Part, known: dict[str, type], what: str) -> dict[str, Any]:
+    """The fields of a mapping, each of its type."""
+    part.only(known, what)
+    return {field: part.need(field).of(known[field]) for field in part.of(dict)}
 
 
-def _steps(spot: Spot) -> Iterator[Step]:
-    fields = list(spot.fields())
-    if len(fields) != 1:
-        spot.refuse(f"a step with {len(fields)} fields", "one field a step, such as `- settle: {}`")
-    verb, body = fields[0]
-    if verb in ("create", "update"):
-        yield from (Operation(verb, manifest) for manifest in _bodies(body))
-    elif verb in _TARGETED:
-        yield _targeted(verb, body)
-    elif verb == "settle":
-        _known(body, (), "settle")
-        yield Settle()
-    elif verb == "turns":
-        _known(body, ("count",), "turns")
-        yield Turns(int(body.value.get("count", 1)))
-    elif verb == "expect":
-        yield Expect(tuple(_expected(entry) for entry in body.items()))
-    elif verb in FAULT_WORDS:
-        _known(body, FAULT_WORDS[verb], verb)
-        yield Fault(verb, dict(body.value))
-    else:
-        spot.refuse(f"unknown step {verb!r}", suggest(verb, STEPS))
+def _departure(part: Part) -> Departure:
+    part.only(("turn", "tie", "take"), "field of a departure")
+    points: tuple[Literal["turn", "tie"], ...] = ("turn", "tie")
+    found = [point for point in points if part.get(point)]
+    if len(found) != 1:
+        raise part.error("a departure", "one of 'turn' and 'tie', and 'take'")
+    take = part.need("take", "'take': a worker for a turn, the number of an option for a tie")
+    return Departure(found[0], part.need(found[0]).of(int), take.of(str if found[0] == "turn" else int))
 
 
-def _bodies(spot: Spot) -> Iterator[Obj]:
-    file = spot.find("file")
-    if file is not None:
-        yield from read_manifests(Path(spot.file).parent / str(file.value))
-    elif isinstance(spot.value, list):
-        for entry in spot.items():
-            yield from _manifests(entry)
-    else:
-        yield from _manifests(spot)
-
-
-def _manifests(spot: Spot) -> Iterator[Obj]:
-    kind = spot.find("kind")
-    if kind is None:
-        spot.refuse("an object without a kind", f"a field `kind`: {', '.join(KINDS)}")
-    if str(kind.value).endswith("List") and spot.find("items") is not None:
-        for entry in _entries(spot.find("items")):
-            yield from _manifests(entry)
+def _steps(part: Part, folder: Path) -> Iterator[Step]:
+    """The steps that one entry makes: several when it names a file or a list of manifests."""
+    if isinstance(part.value, str):
+        yield _bare(part.one_of(_WORDS, "step"), part)
         return
-    _check_kind(kind)
-    _named(spot)
-    _check_quantities(spot)
-    for template in _entries(spot.find("spec", "volumeClaimTemplates")):
-        _check_quantities(template)
-    yield spot.value
+    part.only(_WORDS, "step")
+    if len(part.value or ()) != 1:
+        raise part.error(f"a step of {len(part.value or ())} words", "one word a step, such as 'settle: {}'")
+    word = next(iter(part.value))
+    yield from _step(word, part.need(word), folder)
 
 
-def _check_kind(kind: Spot) -> None:
-    if kind.value not in KINDS:
-        kind.refuse(f"unknown kind {kind.value!r}", suggest(str(kind.value), KINDS))
+def _bare(word: str, part: Part) -> Step:
+    """A step that is only a word."""
+    if word == "settle":
+        return Settle()
+    if word in WORDS and not WORDS[word].needs:
+        return Fault(word)
+    raise part.error(f"{word!r} alone", f"'{word}:' with what it applies to")
 
 
-def _check_quantities(spot: Spot) -> None:
-    for path in _QUANTITIES:
-        found = spot.find(*path)
-        try:
-            amount(found.value if found is not None else "0")
-        except QuantityError:
-            assert found is not None
-            found.refuse(f"{found.value!r} is not a quantity", "a number with a suffix such as 500Mi, 5G or 0.5Gi")
+def _step(word: str, part: Part, folder: Path) -> Iterator[Step]:
+    match word:
+        case "create" | "update":
+            yield from _sent(word, part, folder)
+        case "settle":
+            part.only((), "field of settle")
+            yield Settle()
+        case "turns":
+            yield Turns((part.need("count") if isinstance(part.value, dict) else part).of(int))
+        case "expect":
+            several = isinstance(part.value, list)
+            yield Expect(tuple(_expected(entry) for entry in (part.parts() if several else (part,))))
+        case _ if word in WORDS:
+            yield _fault(word, part)
+        case _:
+            yield _asked(word, part)
 
 
-def _targeted(verb: str, spot: Spot) -> Operation:
-    _known(spot, (*_TARGET, *_TARGETED[verb]), verb)
-    kind, name = spot.find("kind"), spot.find("name")
-    if kind is None or (name is None and verb != "list"):
-        spot.refuse(f"{verb} without {'kind' if kind is None else 'name'}", "kind and name of the object")
-    _check_kind(kind)
-    given: dict[str, Any] = spot.value
-    namespace = str(given.get("namespace") or ("default" if kind.value in NAMESPACED and verb != "list" else ""))
-    options = {word: given[word] for word in given if word not in ("kind", "namespace", "name", "patch")}
-    return Operation(verb, None, Key(kind.value, namespace, str(given.get("name") or "")), given.get("patch"), options)
+def _sent(verb: str, part: Part, folder: Path) -> Iterator[Operation]:
+    """A create or update: manifests, or `object` or `file` with options beside it."""
+    if isinstance(part.value, list):
+        yield from (Operation(verb, obj) for entry in part.parts() for obj in manifests(entry))
+        return
+    part.of(dict, "a manifest, or 'file' with the path of manifests")
+    whole, file = part.get("object"), part.get("file")
+    if whole is None and file is None:
+        yield from (Operation(verb, obj) for obj in manifests(part))
+        return
+    known = {**_ASKED[verb], "at-once": bool, "object": dict, "file": str}
+    part.only(known, f"option of {verb}")
+    given = {field: part.need(field).of(known[field]) for field in part.value if field not in ("object", "file")}
+    found = ([manifest(whole)] if whole else []) + (_manifests_at(file, folder) if file else [])
+    yield from (Operation(verb, obj, options=given) for obj in found)
 
 
-def _expected(spot: Spot) -> Obj:
-    kind = spot.find("kind")
-    if kind is None or (spot.find("name") is None and spot.find("metadata", "name") is None):
-        spot.refuse("an expectation without kind or name", "kind and name of an object")
-    _check_kind(kind)
-    found: Obj = spot.value
+def _manifests_at(file: Part, folder: Path) -> list[Obj]:
+    path = folder / file.text("path of a file")
+    if not path.is_file():
+        raise file.error(f"no file {file.value!r}", "the path of a file with manifests, seen from the plan's folder")
+    return read_manifests(path)
+
+
+def _asked(verb: str, part: Part) -> Operation:
+    """Any other verb: the object by kind, namespace and name, and options."""
+    options: dict[str, type] = {**_ASKED[verb], "at-once": bool}
+    part.only((*options, "kind", "namespace", "name", *(["patch"] if verb == "patch" else ())), f"field of {verb}")
+    patch = part.need("patch", "'patch': a mapping (merge patch) or a list (JSON patch)") if verb == "patch" else None
+    if patch is not None and not isinstance(patch.value, dict | list):
+        raise patch.error(f"{patch.value!r}", "a mapping (merge patch) or a list (JSON patch)")
+    if patch is not None:
+        check_quantities(patch)
+    if verb == "scale":
+        part.need("replicas", "'replicas', how many there shall be")
+    given = {field: part.need(field).of(options[field]) for field in part.value if field in options}
+    return Operation(verb, None, _target(verb, part), patch.value if patch else None, given)
+
+
+def _target(verb: str, part: Part) -> Key:
+    kind, name, namespace = part.get("kind"), part.get("name"), part.get("namespace")
+    if kind is None and verb != "scale":
+        raise part.error(f"a {verb} without a kind", "the kind and name of an object")
+    if name is None and verb != "list":
+        raise part.error(f"a {verb} without a name", "the kind and name of an object")
+    return Key(
+        kind.one_of(KINDS, "kind") if kind else "StatefulSet",
+        namespace.text("namespace") if namespace else "",
+        name.text("name") if name else "",
+    )
+
+
+def _fault(word: str, part: Part) -> Fault:
+    needs, may = WORDS[word].needs, WORDS[word].may
+    for field in needs:
+        part.need(field, f"{field!r}, which {word} needs")
+    return Fault(word, _options(part, {**needs, **may}, f"option of {word}"))
+
+
+def _expected(part: Part) -> Obj:
+    """A partial object; `name`, `namespace` and `phase` may stand at the top."""
+    part.of(dict, "a partial object with kind and name")
+    part.need("kind", "the kind of object").one_of(KINDS, "kind")
+    found: Obj = dict(part.value)
+    for short, path in _SHORT.items():
+        if short in found:
+            found = put(without(found, (short,)), path, found[short])
+    if not (found.get("metadata") or {}).get("name"):
+        raise part.error("an expectation without a name", "'name', the object's")
     return found
-
-
-def _departure(spot: Spot) -> Departure:
-    _known(spot, ("turn", "tie", "take"), "a departure")
-    given = spot.value
-    if "take" not in given or ("turn" in given) == ("tie" in given):
-        spot.refuse(f"the departure {given}", "{turn: N, take: CONTROLLER} or {tie: N, take: NUMBER}")
-    point = "turn" if "turn" in given else "tie"
-    return Departure(point, int(given[point]), given["take"])  # type: ignore[arg-type]
-
-
-def write_plan(plan: Plan, failure: dict[str, Any] | None = None) -> str:
-    """A plan as YAML that `read_plans` reads back as the same plan; `failure` goes on top, for a person to read."""
-    written: dict[str, Any] = {"apiVersion": VERSION, "kind": "Plan", "metadata": {"name": plan.name}}
-    written |= {"failure": failure} if failure else {}
-    written |= {"features": list(plan.features)} if plan.features else {}
-    written |= {"setup": setup_fields(plan.setup), "steps": [step_fields(step) for step in plan.steps]}
-    written |= {"schedule": [{entry.point: entry.at, "take": entry.take} for entry in plan.schedule]}
-    written |= {"expect": list(plan.expect)} if plan.expect else {}
-    return yaml.dump(written, Dumper=_Dumper, sort_keys=False, width=110, default_flow_style=None)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes out what is shared, for a person reads it."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def setup_fields(setup: Setup) -> dict[str, Any]:
-    """A setup as a plan file has it."""
-    fields: dict[str, Any] = {"kubernetesVersion": setup.kubernetes_version}
-    for name in ("nodes", "namespaces"):
-        fields |= {name: list(getattr(setup, name))} if getattr(setup, name) else {}
-    for name in ("gates", "options"):
-        fields |= {name: dict(getattr(setup, name))} if getattr(setup, name) else {}
-    return fields
-
-
-def step_fields(step: Step) -> dict[str, Any]:
-    """A step as a plan file has it: one verb and its body."""
-    match step:
-        case Settle():
-            return {"settle": {}}
-        case Turns(count):
-            return {"turns": {"count": count}}
-        case Expect(objects):
-            return {"expect": list(objects)}
-        case Fault(word, options):
-            return {word: dict(options)}
-        case Operation(verb, obj) if verb in ("create", "update"):
-            return {verb: obj}
-    target = step.target
-    assert target is not None
-    named = {"kind": target.kind, "namespace": target.namespace, "name": target.name}
-    body = {word: text for word, text in named.items() if text} | dict(step.options)
-    return {step.verb: body | ({"patch": step.patch} if step.patch is not None else {})}

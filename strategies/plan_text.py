@@ -1,6 +1,6 @@
 """Plans written as YAML, in the form that `plan_file` reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -19,15 +19,21 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def write_plan(plan: Plan) -> str:
-    """The plan as one YAML document; reading it back gives an equal plan."""
-    return yaml.dump(dict(_document(plan)), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+def write_plan(plan: Plan, failure: Mapping[str, Any] | None = None) -> str:
+    """The plan as one YAML document; reading it back gives an equal plan.
+
+    `failure` is what the plan breaks and where, for a person to read on top.
+    """
+    fields = dict(_document(plan, failure))
+    return yaml.dump(fields, Dumper=_Dumper, sort_keys=False, width=110, default_flow_style=None)
 
 
-def _document(plan: Plan) -> Iterator[tuple[str, Any]]:
+def _document(plan: Plan, failure: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
     yield "apiVersion", PLAN_VERSION
     yield "kind", "Plan"
     yield "metadata", {"name": plan.name}
+    if failure:
+        yield "failure", dict(failure)
     if plan.features:
         yield "features", list(plan.features)
     setup = dict(_setup(plan.setup))
