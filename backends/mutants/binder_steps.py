@@ -1,0 +1,263 @@
+"""Binders that forget, repeat, drop or misplace a step, or believe an old view."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from pvkit.backends.mutants.registry import Edit, edit, mutant
+from pvkit.backends.objects import Key, annotate, name, phase, put, uid, without
+from pvkit.backends.reference import binder, binding, phases
+from pvkit.backends.reference.rules import STOP, Write
+from pvkit.backends.storage import BIND_COMPLETED, BOUND_BY_CONTROLLER, claim_ref, claim_ref_uid, volume_name
+
+STEPS = (binding.reserve, binding.mark_volume_bound, binding.name_volume, binding.mark_claim_bound)
+NEVER = 99
+
+
+def changed_write(rule: Any, change: Any) -> Edit:
+    """A rule whose writes are changed before they are sent; `change` gets the seen world and the write."""
+
+    def make(original: Any) -> Any:
+        def body(seen: Any, at: Key) -> Any:
+            effect = original(seen, at)
+            return change(seen, effect) if isinstance(effect, Write) else effect
+
+        return body
+
+    return edit(rule, "body", make)
+
+
+def blind(rule: Any) -> Edit:
+    """A rule whose writes carry no resourceVersion."""
+    return changed_write(rule, lambda seen, write: replace(write, blind=True))
+
+
+def dropped(rule: Any) -> Edit:
+    """A rule that never does anything."""
+    return edit(rule, "body", lambda original: lambda seen, at: None)
+
+
+@mutant("old-uid-is-deletion", breaks=(), after="kubernetes/kubernetes#105131", needs=("stale",), family="CACHE")
+def old_uid_is_deletion() -> Iterable[Edit]:
+    """A cached claim with another UID counts as the end of the volume's claim, without a look at the API server."""
+
+    def make(original: Any) -> Any:
+        def living(seen: Any, volume: Any) -> Any:
+            cached = seen.lookup(phases.claim_key(volume))
+            return None if cached is not None and uid(cached) != claim_ref_uid(volume) else original(seen, volume)
+
+        return living
+
+    yield edit(phases, "living_claim", make)
+
+
+@mutant(
+    "cache-miss-is-deletion",
+    breaks=(),
+    after=("kubernetes/kubernetes#66287", "kubernetes-csi/external-provisioner#507"),
+    needs=("stale",),
+    family="CACHE",
+)
+def cache_miss_is_deletion() -> Iterable[Edit]:
+    """A claim that the cache does not hold yet counts as deleted, without a look at the API server."""
+
+    def make(original: Any) -> Any:
+        def living(seen: Any, volume: Any) -> Any:
+            return None if seen.lookup(phases.claim_key(volume)) is None else original(seen, volume)
+
+        return living
+
+    yield edit(phases, "living_claim", make)
+
+
+@mutant("empty-cache-releases-all", breaks=(), after="kubernetes/kubernetes#48081", needs=("crash",), family="CACHE")
+def empty_cache_releases_all() -> Iterable[Edit]:
+    """A controller whose first list of claims came to nothing takes every claim for deleted."""
+
+    def make(original: Any) -> Any:
+        def living(seen: Any, volume: Any) -> Any:
+            return None if not seen.all("PersistentVolumeClaim") else original(seen, volume)
+
+        return living
+
+    yield edit(phases, "living_claim", make)
+
+
+@mutant("two-claims-one-volume", breaks=(), after="kubernetes/kubernetes#16432", needs=("stale",), family="RESERVE")
+def two_claims_one_volume() -> Iterable[Edit]:
+    """A volume that was just given away is given away again: neither memory nor version stands against it."""
+    yield edit(binder.BINDER, "own_writes", lambda original: False)
+    yield blind(binding.reserve)
+
+
+@mutant("own-write-forgotten", breaks=(), after="kubernetes/kubernetes#25881", needs=("stale",), family="RESERVE")
+def own_write_forgotten() -> Iterable[Edit]:
+    """The controller does not remember what it wrote until the watch tells it, and reserves a second volume."""
+    yield edit(binder.BINDER, "own_writes", lambda original: False)
+
+
+@mutant("versions-not-sent", breaks=(), after="kubernetes/kubernetes#89466", needs=("leader",), family="RESERVE")
+def versions_not_sent() -> Iterable[Edit]:
+    """No write of a bind carries the version it is based on, so two leaders overwrite each other."""
+    yield edit(binder.BINDER, "own_writes", lambda original: False)
+    for rule in STEPS:
+        yield blind(rule)
+
+
+@mutant("conflict-drops-the-pair", breaks=(), after="kubernetes/kubernetes#85320", needs=("refused",), family="STEPS")
+def conflict_drops_the_pair() -> Iterable[Edit]:
+    """After a refused write the pair is not looked at again."""
+    yield edit(binder.BINDER, "retries_since", lambda original: NEVER)
+    yield edit(binder.BINDER, "resync", lambda original: 0.0)
+
+
+@mutant("bound-by-name-alone", breaks=(), after="kubernetes/kubernetes#23886", family="NAME")
+def bound_by_name_alone() -> Iterable[Edit]:
+    """A claim that was bound counts as bound to any volume of the name, whosesoever that is by now."""
+
+    def make(original: Any) -> Any:
+        def bound(seen: Any, claim: Any) -> Any:
+            volume = seen.get("PersistentVolume", "", volume_name(claim)) if volume_name(claim) else None
+            return binding.Aim("bind", name(volume)) if volume is not None else original(seen, claim)
+
+        return bound
+
+    yield edit(binding, "_bound", make)
+    yield dropped(binding.reserve)
+
+
+@mutant("no-resync", breaks=(), family="WAKE")
+def no_resync() -> Iterable[Edit]:
+    """Nothing is looked at again unless an event asks for it, so a claim that came first never gets its volume."""
+    yield edit(binder.BINDER, "resync", lambda original: 0.0)
+
+
+@mutant("claim-deletion-unheard", breaks=(), after="loft-sh/vcluster#2939", family="WAKE")
+def claim_deletion_unheard() -> Iterable[Edit]:
+    """The deletion of a claim wakes nobody."""
+    deaf = {"PersistentVolumeClaim": lambda old, new, seen: binder.claim_changed(old, new, seen) if new else ()}
+    yield edit(binder.BINDER, "watches", lambda original: {**original, **deaf})
+    yield edit(binder.BINDER, "resync", lambda original: 0.0)
+
+
+@mutant("volume-loss-unheard", breaks=(), after="kubernetes-retired/cluster-api-provider-nested#351", family="WAKE")
+def volume_loss_unheard() -> Iterable[Edit]:
+    """A claim whose volume vanished goes on saying that it is Bound."""
+    yield dropped(binding.lose)
+    yield edit(binding.be_pending, "body", lambda original: lambda seen, at: None)
+
+
+@mutant("claim-named-first", breaks=(), family="STEPS")
+def claim_named_first() -> Iterable[Edit]:
+    """A claim gets its volume's name before the volume refers to the claim."""
+    order = {id(binding.reserve): 2, id(binding.mark_volume_bound): 3, id(binding.name_volume): 0}
+
+    def make(original: Any) -> Any:
+        steps = sorted(STEPS, key=lambda rule: order.get(id(rule), 1))
+        rest = [rule for rule in original["PersistentVolumeClaim"] if rule not in STEPS]
+        return {**original, "PersistentVolumeClaim": (*rest[:5], *steps, *rest[5:])}
+
+    yield edit(binder.BINDER, "rules", make)
+
+
+@mutant("completion-not-marked", breaks=(), family="STEPS")
+def completion_not_marked() -> Iterable[Edit]:
+    """A bound claim lacks the mark that its binding is completed."""
+    path = ("metadata", "annotations", BIND_COMPLETED)
+    yield changed_write(binding.name_volume, lambda seen, write: replace(write, object=without(write.object, path)))
+    yield edit(binding, "bind_completed", lambda original: lambda claim: bool(volume_name(claim)) or original(claim))
+
+
+@mutant("reservation-not-marked", breaks=(), family="FIELD")
+def reservation_not_marked() -> Iterable[Edit]:
+    """A volume that the binder reserved does not say so, and so is never wholly freed again."""
+    path = ("metadata", "annotations", BOUND_BY_CONTROLLER)
+    yield changed_write(binding.reserve, lambda seen, write: replace(write, object=without(write.object, path)))
+
+
+@mutant("everything-is-marked", breaks=(), family="FIELD")
+def everything_is_marked() -> Iterable[Edit]:
+    """A volume that a person reserved is marked as reserved by the binder."""
+
+    def change(seen: Any, write: Any) -> Any:
+        return replace(write, object=annotate(write.object, **{BOUND_BY_CONTROLLER: "yes"}))
+
+    yield changed_write(binding.reserve, change)
+
+
+@mutant("reference-without-uid", breaks=(), after="kubernetes/kubernetes#20196", family="NAME")
+def reference_without_uid() -> Iterable[Edit]:
+    """The binder's references name the claim, but not its UID."""
+
+    def change(seen: Any, write: Any) -> Any:
+        return replace(write, object=without(write.object, ("spec", "claimRef", "uid")))
+
+    yield changed_write(binding.reserve, change)
+    yield edit(binding, "claim_ref_uid", lambda original: lambda volume: original(volume) or _assumed_uid(volume))
+
+
+def _assumed_uid(volume: Any) -> str:
+    return "" if claim_ref(volume) is None else "assumed"
+
+
+@mutant("status-from-claim", breaks=(), family="COUNT")
+def status_from_claim() -> Iterable[Edit]:
+    """A bound claim shows the capacity that it asked for, not the one it got."""
+
+    def make(original: Any) -> Any:
+        def status(volume: Any, claim: Any) -> Any:
+            made = original(volume, claim)
+            return {**made, "capacity": claim["spec"]["resources"]["requests"]} if phase(claim) != "Bound" else made
+
+        return status
+
+    yield edit(binding, "bound_status", make)
+
+
+@mutant("claim-status-left-behind", breaks=(), family="FIELD")
+def claim_status_left_behind() -> Iterable[Edit]:
+    """A claim that is Lost or Pending goes on showing a capacity."""
+    yield edit(binding, "without_volume", lambda original: lambda claim, to: put(claim, ("status", "phase"), to))
+
+
+@mutant("lost-is-final", breaks=(), family="GATE")
+def lost_is_final() -> Iterable[Edit]:
+    """A Lost claim stays Lost when its volume is back."""
+
+    def make(original: Any) -> Any:
+        def bound(seen: Any, claim: Any) -> Any:
+            return binding.Aim("lose") if phase(claim) == "Lost" else original(seen, claim)
+
+        return bound
+
+    yield edit(binding, "_bound", make)
+
+
+@mutant("half-bound-is-bound", breaks=(), after="kubernetes-retired/cluster-api-provider-nested#351", family="STEPS")
+def half_bound_is_bound() -> Iterable[Edit]:
+    """A claim is told Bound though its volume never got a reference to it."""
+    yield dropped(binding.reserve)
+    yield dropped(binding.mark_volume_bound)
+
+
+@mutant("loser-keeps-its-reference", breaks=(), after="kubernetes/kubernetes#25881", family="RESERVE")
+def loser_keeps_its_reference() -> Iterable[Edit]:
+    """A volume whose claim is bound to another one is not freed."""
+    yield edit(phases.unbind, "body", lambda original: lambda seen, at: STOP)
+
+
+@mutant("reservation-lost-at-roll-back", breaks=(), family="FIELD")
+def reservation_lost_at_roll_back() -> Iterable[Edit]:
+    """A volume that a person reserved by name is freed for everybody when the claim ends up elsewhere."""
+    yield edit(phases, "unbound", lambda original: lambda volume: without(volume, ("spec", "claimRef")))
+
+
+@mutant("never-available", breaks=(), family="GATE")
+def never_available() -> Iterable[Edit]:
+    """A new volume stays Pending."""
+    yield edit(phases.make_available, "body", lambda original: _leave_without_uid)
+
+
+def _leave_without_uid(seen: Any, at: Key) -> Any:
+    volume = seen.lookup(at)
+    return STOP if volume is not None and not claim_ref_uid(volume) else None

@@ -1,0 +1,308 @@
+"""Provisioners that lose, leak or mix up the storage they make, and resizers that miscount."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from pvkit.backends.mutants.binder_steps import changed_write, dropped
+from pvkit.backends.mutants.registry import Edit, edit, mutant
+from pvkit.backends.objects import Key, annotations, deleting, name, put, uid, without
+from pvkit.backends.reference import expansion, provisioning
+from pvkit.backends.reference.rules import STOP, Fail, Write
+from pvkit.backends.storage import PROVISIONED_BY, SELECTED_NODE, asset_of
+
+
+def _volume(change: Any) -> Edit:
+    """Volumes are made as they should be, then changed; `change` gets claim, class and volume."""
+
+    def make(original: Any) -> Any:
+        return lambda claim, found, node: change(claim, found, original(claim, found, node))
+
+    return edit(provisioning, "volume_for", make)
+
+
+@mutant(
+    "roll-back-of-what-was-stored",
+    breaks=(),
+    after="kubernetes/kubernetes#44372",
+    needs=("lost-answer",),
+    family="STEPS",
+)
+def roll_back_of_what_was_stored() -> Iterable[Edit]:
+    """When the answer to the creation of a volume is lost, the storage is deleted though the volume was stored."""
+
+    def change(seen: Any, write: Any) -> Any:
+        handle = write.object["spec"]["csi"]["volumeHandle"]
+        tries = seen.memory.setdefault(f"tries {handle}", 0)
+        seen.memory[f"tries {handle}"] = tries + 1
+        asset = seen.live(Key("Asset", "", f"csi:{provisioning.DRIVER}:{handle}"))
+
+        def refused(reason: str) -> Any:
+            return Write("delete", asset) if asset is not None else Fail("the volume exists")
+
+        return replace(write, tolerate=(), refused=refused)
+
+    def make(original: Any) -> Any:
+        def ignore(seen: Any, at: Key) -> Any:
+            claim = seen.lookup(at)
+            under_way = claim is not None and seen.memory.pop(f"tries pvc-{uid(claim)}", 0)
+            return None if under_way and provisioning.is_asked(seen, claim) is not None else original(seen, at)
+
+        return ignore
+
+    yield edit(provisioning.ignore, "body", make)
+    yield edit(provisioning.make_volume, "body", _creates_blindly)
+    yield changed_write(provisioning.make_volume, change)
+
+
+def _creates_blindly(original: Any) -> Any:
+    """The creation of a volume, without a look whether it exists."""
+
+    def body(seen: Any, at: Key) -> Any:
+        claim = seen.lookup(at)
+        found = provisioning.is_asked(seen, claim) if claim is not None else None
+        if claim is None or found is None:
+            return STOP
+        return Write("create", provisioning.volume_for(claim, found, None))
+
+    return body
+
+
+@mutant(
+    "crash-leaves-storage", breaks=(), after="kubernetes-csi/external-provisioner#486", needs=("crash",), family="STEPS"
+)
+def crash_leaves_storage() -> Iterable[Edit]:
+    """Storage made for a claim that went away before the volume was written is never found again."""
+    yield edit(provisioning.delete_unclaimed, "body", lambda original: lambda seen, at: STOP)
+
+
+@mutant(
+    "refused-volume-costs-storage",
+    breaks=(),
+    after="kubernetes-csi/external-provisioner#94",
+    needs=("refused",),
+    family="STEPS",
+)
+def refused_volume_costs_storage() -> Iterable[Edit]:
+    """When the volume cannot be written the storage is deleted, and made again at the next try."""
+
+    def change(seen: Any, write: Any) -> Any:
+        handle = write.object["spec"]["csi"]["volumeHandle"]
+
+        def refused(reason: str) -> Any:
+            asset = seen.live(Key("Asset", "", f"csi:{provisioning.DRIVER}:{handle}"))
+            return Write("delete", asset) if asset is not None else Fail("the volume was refused")
+
+        return replace(write, refused=refused)
+
+    yield changed_write(provisioning.make_volume, change)
+
+
+@mutant("policy-not-from-class", breaks=(), after="kubernetes/minikube#3955", family="FIELD")
+def policy_not_from_class() -> Iterable[Edit]:
+    """Volumes are to be deleted whatever their class says."""
+    path = ("spec", "persistentVolumeReclaimPolicy")
+    yield _volume(lambda claim, found, volume: put(volume, path, "Delete"))
+
+
+@mutant("mode-not-from-claim", breaks=(), after="kubernetes/kubernetes#59942", family="TERM")
+def mode_not_from_claim() -> Iterable[Edit]:
+    """Volumes are made as file systems, for block claims too."""
+    yield _volume(lambda claim, found, volume: put(volume, ("spec", "volumeMode"), "Filesystem"))
+
+
+@mutant("modes-not-from-claim", breaks=(), family="TERM")
+def modes_not_from_claim() -> Iterable[Edit]:
+    """Volumes can be written once, whatever the claim asks for."""
+    yield _volume(lambda claim, found, volume: put(volume, ("spec", "accessModes"), ["ReadWriteOnce"]))
+
+
+@mutant("half-the-size", breaks=(), family="COUNT")
+def half_the_size() -> Iterable[Edit]:
+    """Volumes are made smaller than asked for."""
+    yield _volume(lambda claim, found, volume: put(volume, ("spec", "capacity", "storage"), "1Mi"))
+
+
+@mutant("class-not-from-claim", breaks=(), family="FIELD")
+def class_not_from_claim() -> Iterable[Edit]:
+    """Volumes are made without a class."""
+    yield _volume(lambda claim, found, volume: without(volume, ("spec", "storageClassName")))
+
+
+@mutant("made-for-another-node", breaks=(), after="kubernetes/kubernetes#69928", family="TERM")
+def made_for_another_node() -> Iterable[Edit]:
+    """A volume for a selected node cannot be reached from it."""
+    elsewhere = {"key": provisioning.HOSTNAME, "operator": "In", "values": ["elsewhere"]}
+    terms = [{"matchExpressions": [elsewhere]}]
+
+    def change(claim: Any, found: Any, volume: Any) -> Any:
+        path = ("spec", "nodeAffinity", "required", "nodeSelectorTerms")
+        return put(volume, path, terms) if SELECTED_NODE in annotations(claim) else volume
+
+    yield _volume(change)
+
+
+@mutant("terminating-volume-leaks", breaks=(), after="kubernetes-csi/external-provisioner#546", family="FINAL")
+def terminating_volume_leaks() -> Iterable[Edit]:
+    """A volume that was deleted before its claim goes without its storage."""
+
+    def make(original: Any) -> Any:
+        def body(seen: Any, at: Key) -> Any:
+            volume = seen.lookup(at)
+            own = volume is not None and annotations(volume).get(PROVISIONED_BY) == provisioning.PROVISIONER
+            return None if own and deleting(volume) else original(seen, at)
+
+        return body
+
+    yield edit(provisioning.delete_storage, "body", make)
+    yield edit(provisioning.delete_unclaimed, "body", lambda original: lambda seen, at: STOP)
+
+
+@mutant(
+    "terminating-volume-skipped",
+    breaks=(),
+    after="kubernetes-sigs/sig-storage-lib-external-provisioner#42",
+    family="FINAL",
+)
+def terminating_volume_skipped() -> Iterable[Edit]:
+    """A volume that is being deleted is left alone for ever, though only our finalizer holds it."""
+
+    def make(original: Any) -> Any:
+        def keep(seen: Any, at: Key) -> Any:
+            volume = seen.lookup(at)
+            return STOP if volume is not None and deleting(volume) else original(seen, at)
+
+        return keep
+
+    yield edit(provisioning.keep_until_released, "body", make)
+
+
+@mutant(
+    "finalizer-never-taken-off",
+    breaks=(),
+    after="kubernetes-sigs/sig-storage-lib-external-provisioner#173",
+    family="FINAL",
+)
+def finalizer_never_taken_off() -> Iterable[Edit]:
+    """The storage is gone, and the volume stays for the sake of a finalizer that nobody takes off."""
+    yield edit(provisioning, "_without_finalizer", lambda original: lambda volume: STOP)
+
+
+@mutant("storage-not-deleted", breaks=(), family="FINAL")
+def storage_not_deleted() -> Iterable[Edit]:
+    """A released volume is removed and its storage stays."""
+    yield dropped(provisioning.delete_storage)
+    yield edit(provisioning.delete_unclaimed, "body", lambda original: lambda seen, at: STOP)
+
+
+@mutant("storage-deleted-in-use", breaks=(), family="GATE")
+def storage_deleted_in_use() -> Iterable[Edit]:
+    """The storage goes as soon as somebody deletes the volume object, bound or not."""
+
+    def make(original: Any) -> Any:
+        def body(seen: Any, at: Key) -> Any:
+            volume = provisioning._own(seen, at)
+            if volume is not None and deleting(volume):
+                asset = seen.live(Key("Asset", "", asset_of(volume)))
+                if asset is not None:
+                    return Write("delete", asset)
+            return original(seen, at)
+
+        return body
+
+    yield edit(provisioning.keep_until_released, "body", make)
+
+
+@mutant("refusal-is-final", breaks=(), after="kubernetes/kubernetes#18832", needs=("refused",), family="WAKE")
+def refusal_is_final() -> Iterable[Edit]:
+    """Storage whose deletion was refused once is never deleted."""
+
+    def make(original: Any) -> Any:
+        def body(seen: Any, at: Key) -> Any:
+            if seen.memory.get(f"refused {at.name}"):
+                return STOP
+            effect = original(seen, at)
+            if isinstance(effect, Fail):
+                seen.memory[f"refused {at.name}"] = True
+            return effect
+
+        return body
+
+    yield edit(provisioning.delete_storage, "body", make)
+
+
+@mutant("only-own-children", breaks=(), after="kubernetes/minikube#4546", needs=("crash",), family="SCOPE")
+def only_own_children() -> Iterable[Edit]:
+    """After a restart the provisioner does not know the volumes that it made before."""
+
+    def make(original: Any) -> Any:
+        def keep(seen: Any, at: Key) -> Any:
+            return original(seen, at) if at.name in seen.memory.get("made", ()) else STOP
+
+        return keep
+
+    def remember(seen: Any, write: Any) -> Any:
+        seen.memory.setdefault("made", set()).add(name(write.object))
+        return write
+
+    yield edit(provisioning.keep_until_released, "body", make)
+    yield changed_write(provisioning.make_volume, remember)
+
+
+@mutant(
+    "two-provisioners-two-volumes",
+    breaks=(),
+    after="kubernetes-csi/external-provisioner#426",
+    needs=("leader",),
+    family="RESERVE",
+)
+def two_provisioners_two_volumes() -> Iterable[Edit]:
+    """Each copy of the provisioner makes storage of its own for a claim."""
+
+    def change(seen: Any, write: Any) -> Any:
+        second = "#" in seen._instance
+        called = write.object["metadata"]["name"] + ("-2" if second else "")
+        return replace(write, object=put(write.object, ("metadata", "name"), called))
+
+    yield changed_write(provisioning.make_storage, change)
+
+
+@mutant(
+    "node-never-given-up", breaks=(), after="kubernetes-sigs/sig-storage-lib-external-provisioner#152", family="STEPS"
+)
+def node_never_given_up() -> Iterable[Edit]:
+    """A claim keeps the node that was selected for it, though its volume cannot be made there."""
+    yield edit(provisioning, "_give_up", lambda original: lambda claim: Fail("refused"))
+
+
+@mutant("grows-to-nothing", breaks=(), after="kubernetes-csi/external-resizer#226", family="COUNT")
+def grows_to_nothing() -> Iterable[Edit]:
+    """A volume that was expanded tells a capacity that is no capacity at all."""
+
+    def change(seen: Any, write: Any) -> Any:
+        return replace(write, object=put(write.object, ("spec", "capacity", "storage"), "1"))
+
+    yield changed_write(expansion.grow_volume, change)
+
+
+@mutant("claim-grows-first", breaks=(), after="kubernetes/kubernetes#123055", family="STEPS")
+def claim_grows_first() -> Iterable[Edit]:
+    """A claim tells the new capacity before its volume has it."""
+
+    def make(original: Any) -> Any:
+        def body(seen: Any, at: Key) -> Any:
+            claim = seen.lookup(at)
+            if claim is None or expansion._pair(seen, at) is None:
+                return original(seen, at)
+            wanted = claim["spec"]["resources"]["requests"]["storage"]
+            return Write("update-status", put(claim, ("status", "capacity", "storage"), wanted))
+
+        return body
+
+    yield edit(expansion.grow_storage, "body", make)
+
+
+@mutant("expansion-forgotten", breaks=(), after="rabbitmq/cluster-operator#782", family="STEPS")
+def expansion_forgotten() -> Iterable[Edit]:
+    """A claim that asks for more never gets it, though its volume has grown."""
+    yield edit(expansion.grow_claim, "body", lambda original: lambda seen, at: STOP)
