@@ -7,8 +7,22 @@ What a pass over a claim is for is decided once, at its beginning, in the order 
 """
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from pvkit.backends.objects import Key, Obj, annotate, annotations, deleting, get, name, phase, put, reference, uid
+from pvkit.backends.objects import (
+    Key,
+    Obj,
+    annotate,
+    annotations,
+    deleting,
+    get,
+    name,
+    phase,
+    put,
+    reference,
+    uid,
+    version,
+)
 from pvkit.backends.quantities import whole
 from pvkit.backends.reference import classes
 from pvkit.backends.reference.matching import best_match
@@ -51,15 +65,33 @@ class Aim:
 
 
 def aim_of(seen: Seen, at: Key) -> Aim:
-    """The aim of the pass under way over a cached claim; the next claim of that name has an aim of its own."""
+    """The aim of the pass under way over a cached claim.
+
+    A pass goes by the claim and the volume that it saw and wrote. If somebody else has changed one of them since, the
+    next write would be refused and the claim looked at again: so the aim is taken anew.
+    """
     notes = seen.scratch.setdefault(at.kind, {})
     claim = seen.lookup(at)
     assert claim is not None
-    if notes.get("claim") != uid(claim):
-        notes["claim"] = uid(claim)
+    if "aim" not in notes or notes["seen"] != _versions(seen, claim, notes["aim"].volume):
         notes["aim"] = _bound(seen, claim) if bind_completed(claim) else _unbound(seen, claim)
+        notes["seen"] = _versions(seen, claim, notes["aim"].volume)
     aim: Aim = notes["aim"]
     return aim
+
+
+def _versions(seen: Seen, claim: Obj, volume: str) -> dict[str, tuple[str, int]]:
+    found = seen.get("PersistentVolume", "", volume) if volume else None
+    return {obj["kind"]: (uid(obj), version(obj)) for obj in (claim, found) if obj is not None}
+
+
+def _writes(seen: Seen, verb: Literal["update", "update-status"], obj: Obj, **more: Any) -> Write:
+    """A write of a pass over a claim, after which the pass goes by what was stored."""
+
+    def note(stored: Obj) -> None:
+        seen.scratch["PersistentVolumeClaim"]["seen"][stored["kind"]] = (uid(stored), version(stored))
+
+    return Write(verb, obj, remember=note, **more)
 
 
 def _bound(seen: Seen, claim: Obj) -> Aim:
@@ -155,7 +187,7 @@ def lose(seen: Seen, at: Key) -> Effect | None:
         return None
     if phase(claim) == "Lost":
         return STOP
-    return Write("update-status", without_volume(claim, "Lost"), say=aim.words, said_of=claim)
+    return _writes(seen, "update-status", without_volume(claim, "Lost"), say=aim.words, said_of=claim)
 
 
 def without_volume(claim: Obj, to: str) -> Obj:
@@ -182,10 +214,8 @@ def take_default_class(seen: Seen, at: Key) -> Effect | None:
     if found is None or seen.scratch[at.kind].get("defaulted"):
         return STOP
 
-    def done(_: Obj) -> None:
-        seen.scratch[at.kind]["defaulted"] = True
-
-    return Write("update", put(claim, ("spec", "storageClassName"), name(found)), remember=done)
+    seen.scratch[at.kind]["defaulted"] = True
+    return _writes(seen, "update", put(claim, ("spec", "storageClassName"), name(found)))
 
 
 @rule("CLASS-11", on="PersistentVolumeClaim")
@@ -199,6 +229,7 @@ def ask_for_volume(seen: Seen, at: Key) -> Effect | None:
     why = classes.cannot_provision(seen, claim)
     if why:
         return Say(claim, "Warning", "ProvisioningFailed", why)
+    seen.memory[f"asked for {at}"] = uid(claim), version(claim)
     return Wake(Key("Provisioning", at.namespace, at.name))
 
 
@@ -212,14 +243,16 @@ def reserve(seen: Seen, at: Key) -> Effect | None:
     if refers_to(volume, claim) and claim_ref_uid(volume) == uid(claim):
         return None
     marked = volume if reserved_for(volume, claim) else annotate(volume, **{BOUND_BY_CONTROLLER: "yes"})
-    return Write("update", put(marked, ("spec", "claimRef"), reference(claim)))
+    return _writes(seen, "update", put(marked, ("spec", "claimRef"), reference(claim)))
 
 
 @rule("BIND-13.2", on="PersistentVolumeClaim")
 def mark_volume_bound(seen: Seen, at: Key) -> Effect | None:
     """The volume's phase becomes Bound."""
     pair = _target(seen, at)
-    return None if pair is None or phase(pair[0]) == "Bound" else Write("update-status", in_phase(pair[0], "Bound"))
+    if pair is None or phase(pair[0]) == "Bound":
+        return None
+    return _writes(seen, "update-status", in_phase(pair[0], "Bound"))
 
 
 def in_phase(volume: Obj, to: str, message: str = "") -> Obj:
@@ -240,8 +273,10 @@ def name_volume(seen: Seen, at: Key) -> Effect | None:
     marks = {BIND_COMPLETED: "yes"}
     if volume_name(claim) != name(volume):
         claim, marks = put(claim, ("spec", "volumeName"), name(volume)), {**marks, BOUND_BY_CONTROLLER: "yes"}
-    return Write(
-        "update", annotate(claim, **{mark: value for mark, value in marks.items() if mark not in annotations(claim)})
+    return _writes(
+        seen,
+        "update",
+        annotate(claim, **{mark: value for mark, value in marks.items() if mark not in annotations(claim)}),
     )
 
 
@@ -253,7 +288,7 @@ def mark_claim_bound(seen: Seen, at: Key) -> Effect | None:
         return None
     volume, claim = pair
     status = bound_status(volume, claim)
-    return Write("update-status", {**claim, "status": status}) if status != claim.get("status") else STOP
+    return _writes(seen, "update-status", {**claim, "status": status}) if status != claim.get("status") else STOP
 
 
 def bound_status(volume: Obj, claim: Obj) -> Obj:
@@ -275,7 +310,7 @@ def be_pending(seen: Seen, at: Key) -> Effect | None:
     if claim is None or aim.what != "pending":
         return None
     wanted = without_volume(claim, "Pending")
-    return Write("update-status", wanted) if wanted != claim else STOP
+    return _writes(seen, "update-status", wanted) if wanted != claim else STOP
 
 
 @rule("PREB-08", on="PersistentVolumeClaim")

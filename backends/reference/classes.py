@@ -8,7 +8,7 @@ class names, by an annotation; whether anybody listens is not the binder's conce
 from collections.abc import Hashable, Iterable
 from typing import Any
 
-from pvkit.backends.objects import Key, Obj, annotate, annotations, created_at, name
+from pvkit.backends.objects import Key, Obj, annotate, annotations, created_at, key, name, uid, version
 from pvkit.backends.reference.rules import STOP, Effect, Say, Write, rule
 from pvkit.backends.reference.view import Seen
 from pvkit.backends.storage import (
@@ -85,7 +85,10 @@ def cannot_provision(seen: Seen, claim: Obj) -> str:
 
 
 def _claim(seen: Seen, at: Key) -> Obj | None:
-    return seen.get("PersistentVolumeClaim", at.namespace, at.name)
+    """The claim that is to be provisioned for, if it still is as the binder saw it: else the write would be refused."""
+    claim = seen.get("PersistentVolumeClaim", at.namespace, at.name)
+    asked = seen.memory.get(f"asked for {key(claim)}") if claim is not None else None
+    return claim if claim is not None and asked == (uid(claim), version(claim)) else None
 
 
 @rule("CLASS-12.1", on="Provisioning")
@@ -105,7 +108,11 @@ def name_provisioner(seen: Seen, at: Key) -> Effect | None:
 
     if seen.scratch.setdefault(at.kind, {}).get("refused"):
         return STOP
-    return Write("update", annotate(claim, **marks), refused=refused)
+
+    def saved(stored: Obj) -> None:
+        seen.memory[f"asked for {key(stored)}"] = uid(stored), version(stored)
+
+    return Write("update", annotate(claim, **marks), refused=refused, remember=saved)
 
 
 @rule("CLASS-12.2", on="Provisioning")
