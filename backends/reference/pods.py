@@ -339,7 +339,7 @@ def _volume_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Ke
     ref = claim_ref(new) if new is not None else None
     if ref is None:
         return ()
-    claim = Key("PersistentVolumeClaim", str(ref.get("namespace") or ""), str(ref["name"]))
+    claim = Key("PersistentVolumeClaim", str(ref.get("namespace") or ""), str(ref.get("name") or ""))
     return [key(pod) for pod in seen.find(STARTING, (seen.node, claim))]
 
 
