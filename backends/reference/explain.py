@@ -77,8 +77,8 @@ def refusal(volume: Obj, claim: Obj) -> str:
         return f"access modes: wants {_words(access_modes(claim))}, has {_words(access_modes(volume))}"
     own = reserved_for(volume, claim)
     if claim_ref(volume) is not None and not own:
-        found = claim_ref(volume) or {}
-        return f"reserved for another claim: {found.get('namespace')}/{found.get('name')} (uid {found.get('uid') or 'any'})"
+        held = claim_ref(volume) or {}
+        return f"reserved for another claim: {held.get('namespace')}/{held.get('name')} (uid {held.get('uid') or 'any'})"
     if capacity(volume) < requested(claim):
         wanted = get(claim, "spec", "resources", "requests", "storage")
         return f"size: wants {wanted}, has {get(volume, 'spec', 'capacity', 'storage')}"
