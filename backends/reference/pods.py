@@ -12,6 +12,7 @@ from pvkit.backends.objects import (
     Key,
     Obj,
     condition,
+    created_at,
     deleting,
     finalizers,
     get,
@@ -44,6 +45,10 @@ ENDS = {
     "reject": ("Failed", "UnexpectedAdmissionError", "Pod was rejected by its node"),
 }
 """Phase, reason and message with which a pod of that behaviour ends."""
+
+SHORTEST_LIFE, SHORTEST_RUN = 1.0, 5.0
+"""Seconds that a pod exists and its containers run at least. Whoever replaces pods that fail at once, or that never can
+stay where they are, does so for ever (HB-112); it must not do so in no time."""
 
 
 def _by_pod(process: Obj) -> Iterable[tuple[Hashable, Any]]:
@@ -109,8 +114,14 @@ def reject(seen: Seen, at: Key) -> Effect | None:
     pod = _own(seen, at)
     if pod is None or behaviour(pod)[0] != "reject" or is_finished(pod) or _process(seen, pod) is not None:
         return None
+    if _too_young(pod, seen.now):
+        return After(SHORTEST_LIFE)
     end, reason, message = ENDS["reject"]
     return _patch(seen, pod, {}, phase=end, reason=reason, message=message)
+
+
+def _too_young(pod: Obj, now: float) -> bool:
+    return now < seconds(created_at(pod)) + SHORTEST_LIFE
 
 
 @rule("POD-06", on="Pod")
@@ -121,10 +132,22 @@ def hang(seen: Seen, at: Key) -> Effect | None:
         return None
     if behaviour(pod)[0] == "hang":
         return STOP
+    if _too_young(pod, seen.now):
+        return After(SHORTEST_LIFE)
     grace = int(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
     asked = seconds(pod["metadata"]["deletionTimestamp"]) - grace
     left = asked + min(float(seen.setup.options.get("stopping-seconds", 0)), grace) - seen.now
     return After(left) if left > 0 and _process(seen, pod) is not None else None
+
+
+@rule("POD-15.3", on="Pod")
+def run_a_while(seen: Seen, at: Key) -> Effect | None:
+    """Containers that end by themselves run for a few seconds before they do."""
+    pod = _own(seen, at)
+    if pod is None or not _ends(pod) or deleting(pod):
+        return None
+    left = seconds(pod["status"]["startTime"]) + SHORTEST_RUN - seen.now
+    return After(left) if left > 0 else None
 
 
 @rule("POD-04.1", on="Pod")
@@ -354,6 +377,7 @@ KUBELET = Controller(
             stop_stranger,
             reject,
             hang,
+            run_a_while,
             stop_containers,
             end,
             finish_deleted,

@@ -112,7 +112,7 @@ def test_pods_of_a_node_that_was_deleted_are_failed_and_removed() -> None:
     cluster.delete("Node", "n1")
     cluster.wait(38.0)
     assert cluster.all("Pod") == ["p"]
-    cluster.wait(4.0)
+    cluster.wait(42.0)
     last = cluster.changes("Pod", "p")[-1]
     assert cluster.all("Pod") == []
     assert last["status"]["phase"] == "Failed"
@@ -144,6 +144,8 @@ def test_out_of_service_gives_up_terminating_pods_of_an_unready_node() -> None:
     cluster.wait(41.0)
     cluster.patch("Node", "n1", {"spec": {"taints": [OUT_OF_SERVICE]}})
     cluster.wait(1.0)
+    assert cluster.all("Pod") == ["p"]
+    cluster.wait(20.0)
     assert cluster.all("Pod") == []
     assert cluster.changes("Pod", "p")[-1]["status"]["phase"] == "Failed"
     assert processes(cluster) == ["p"]

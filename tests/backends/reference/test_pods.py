@@ -155,6 +155,26 @@ def test_a_pod_may_end_by_itself_and_stays_in_the_api(word: str, end: str, reaso
     assert not cluster.ready("p")
 
 
+def test_containers_that_end_by_themselves_run_for_a_while() -> None:
+    cluster = Cluster()
+    cluster.create(pod("p", behaves="crash"))
+    cluster.wait(4.0)
+    assert (phases(cluster), processes(cluster)) == (["Pending", "Running"], ["p"])
+    cluster.wait(2.0)
+    assert (phases(cluster)[-1], processes(cluster)) == ("Failed", [])
+
+
+def test_a_pod_deleted_at_birth_is_there_for_a_second() -> None:
+    cluster = Cluster()
+    cluster.ask("create", pod("p", nodeName="n1"), **{"at-once": True})
+    cluster.wait(0.2)
+    cluster.ask("delete", target=cluster.key("Pod", "p"), **{"at-once": True})
+    cluster.wait(0.2)
+    assert cluster.all("Pod") == ["p"]
+    cluster.wait(1.0)
+    assert cluster.all("Pod") == []
+
+
 def test_a_rejected_pod_fails_without_ever_running() -> None:
     cluster = running(pod("p", behaves="reject"))
     assert phases(cluster) == ["Pending", "Failed"]
