@@ -32,7 +32,7 @@ from pvkit.backends.storage import (
     waits_for_consumer,
 )
 from pvkit.backends.tables import Index
-from pvkit.conformance.history import Change, Life, State
+from pvkit.conformance.history import SEEING, Change, Life, State
 
 CLAIM, VOLUME, CLASS = "PersistentVolumeClaim", "PersistentVolume", "StorageClass"
 
@@ -277,7 +277,8 @@ def always_delayed(state: State, claim: Obj, life: Life) -> bool:
     at = Key(CLASS, "", storage_class(claim))
     known = state.life(at)
     return (
-        waits_for_consumer(state.lookup(at))
+        state.faults <= SEEING
+        and waits_for_consumer(state.lookup(at))
         and known is not None
         and known.born < life.born
         and known.born_at <= life.born_at - state.header.backend.lag

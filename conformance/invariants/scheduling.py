@@ -12,7 +12,7 @@ from pvkit.backends.storage import (
     volume_source,
 )
 from pvkit.backends.workloads import claim_volumes, is_finished, node_name
-from pvkit.conformance.history import Change, Life, State
+from pvkit.conformance.history import SEEING, Change, Life, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.choice import PODS
 from pvkit.conformance.invariants.fitting import (
@@ -33,7 +33,6 @@ BINDER = "pkg/scheduler/framework/plugins/volumebinding/binder.go"
 RESTRICTIONS = "pkg/scheduler/framework/plugins/volumerestrictions/volume_restrictions.go"
 
 MOST_NODES = 8
-HARMLESS = frozenset({"refuse", "storage"})
 _ZONES = ("topology.kubernetes.io/", "failure-domain.beta.kubernetes.io/")
 
 
@@ -55,7 +54,7 @@ def _other_before(state: State, at: Key, life: Life, pod: Life) -> bool:
     """Whether the scheduler may have decided by an earlier object of this name."""
     if state.departed(at) is None:
         return False
-    return not state.faults <= HARMLESS or life.born > pod.born or _late(state, life)
+    return not state.faults <= SEEING or life.born > pod.born or _late(state, life)
 
 
 def _late(state: State, life: Life) -> bool:
@@ -141,7 +140,7 @@ def _new_volume(change: Change, volume: Obj) -> bool:
 )
 def one_pod_uses_an_exclusive_claim(change: Change, memory: Memory) -> Findings:
     """No pod is given a node while another one on a node uses the same ReadWriteOncePod claim."""
-    if not _assigned(change) or not change.state.faults <= HARMLESS:
+    if not _assigned(change) or not change.state.faults <= SEEING:
         return
     state = change.state
     for at, claim in _claims(state, change.obj, ephemeral=False):
@@ -184,7 +183,7 @@ def pod_gets_no_node_for_a_claim_on_its_way_out(change: Change, memory: Memory) 
             memory[change.key] = (change.event.index, change.event.time)
         return
     state = change.state
-    if not _assigned(change) or not state.faults <= HARMLESS:
+    if not _assigned(change) or not state.faults <= SEEING:
         return
     for at, claim in _claims(state, change.obj):
         if claim is None:

@@ -174,6 +174,14 @@ def test_a_claim_whose_class_is_gone_does_not_wait() -> None:
     assert verdict_of("PVB-015", story) is Verdict.PASS
 
 
+def test_after_a_crash_the_class_may_not_have_been_seen() -> None:
+    story = delayed(volume("a"), pods=0)
+    fault = Story()
+    fault.asked(Fault("crash", {"controller": "binder", "lists": {"StorageClass": "empty"}}))
+    story.entries[-1:-1] = fault.entries
+    assert result_of("PVB-015", story).broken == 0
+
+
 def test_a_reservation_ends_the_waiting() -> None:
     story = Story()
     story.added(storage_class(mode="WaitForFirstConsumer"))
