@@ -73,7 +73,7 @@ class Cuts:
         self.sights: dict[Key, Sight] = {}
         self.claims: dict[Key, int] = {}
         self.quotas: dict[str, int] = {}
-        self.rest = -1
+        self.rest = self.rest_before = -1
         self.rewound = False
         self.blurred = False
         self.blurred_until = -1
@@ -102,7 +102,7 @@ class Cuts:
             self.blurred = self.blurred or entry.request.word not in CLEAR
 
     def _rest(self, state: State) -> None:
-        self.rest, self.rewound = state.index, False
+        self.rest_before, self.rest, self.rewound = self.rest, state.index, False
         if self.blurred:
             self.blurred, self.blurred_until = False, state.index
         for at, sight in list(self.sights.items()):
@@ -173,13 +173,16 @@ class Cuts:
                 break
         return found
 
-    def cuts(self, at: Key) -> Iterator[Cut]:
-        """The cuts of a set's pods in the window, the newest first; each holds only until the next is asked for."""
-        sight = self.sight(at)
+    def cuts(self, at: Key, since: int | None = None) -> Iterator[Cut]:
+        """The cuts of a set's pods in the window, or since an index, the newest first.
+
+        Each holds only until the next is asked for.
+        """
+        sight, since = self.sight(at), self.since if since is None else since
         cut = dict(sight.now)
         yield cut
         for index, ordinal, before in reversed(sight.moves):
-            if index <= self.since:
+            if index <= since:
                 return
             if before is None:
                 cut.pop(ordinal, None)

@@ -75,7 +75,7 @@ def _standing(state: State, stateful_set: Obj, at: Key) -> Standing | None:
     obstacle = ""
     for one in ordinals(stateful_set):
         pod = by_ordinal.get(one)
-        obstacle = _obstacle(state, stateful_set, pod, one)
+        obstacle = obstacle_at(state, stateful_set, pod, one)
         if obstacle or pod is None:
             break
         passed.append(pod)
@@ -91,7 +91,8 @@ def owns(stateful_set: Obj, pod: Obj) -> bool:
     return (controller_of(pod) or {}).get("uid") == uid(stateful_set)
 
 
-def _obstacle(state: State, stateful_set: Obj, pod: Obj | None, at: int) -> str:
+def obstacle_at(state: State, stateful_set: Obj, pod: Obj | None, at: int) -> str:
+    """What stops a pass at the pod of an ordinal, "" if nothing does."""
     called = f"{name(stateful_set)}-{at}"
     if pod is None:
         return f"{called} does not exist"
@@ -154,7 +155,8 @@ def why_absent(state: State, standing: Standing, at: int) -> str:
             return f"{claim} went lately"
         if life is not None and life.changed > stirred and life.touched("owners"):
             return f"{claim} lost an owner lately"
-    if not exact and any(cut[at].owner != uid(stateful_set) for cut in cuts.cuts(standing.at) if at in cut):
+    lately = cuts.cuts(standing.at, cuts.rest_before)
+    if not exact and any(cut[at].owner != uid(stateful_set) for cut in lately if at in cut):
         return "its name was taken lately"
     return ""
 
