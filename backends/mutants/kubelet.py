@@ -6,7 +6,7 @@ from typing import Any
 
 from pvkit.backends.mutants.registry import Edit, edit, mutant
 from pvkit.backends.objects import Key, deleting, finalizers, put
-from pvkit.backends.reference import endpoints, node_lifecycle, pod_collection, pods
+from pvkit.backends.reference import containers, endpoints, node_lifecycle, pod_collection, pods
 from pvkit.backends.reference.rules import STOP, Write
 from pvkit.backends.storage import volume_name
 from pvkit.backends.workloads import claim_keys, is_finished, node_name
@@ -56,23 +56,25 @@ def starts_on_unbound_claims() -> Iterable[Edit]:
             volumes = [
                 seen.live(Key("PersistentVolume", "", volume_name(claim))) if claim else None for claim in claims
             ]
-            return [pods._mount(c, v) for c, v in zip(claims, volumes, strict=True) if c is not None and v is not None]
+            return [
+                containers._mount(c, v) for c, v in zip(claims, volumes, strict=True) if c is not None and v is not None
+            ]
 
         return mounts
 
-    yield edit(pods, "mounts", make)
+    yield edit(containers, "mounts", make)
 
 
 @mutant("nothing-is-written", breaks=(), family="STEPS")
 def nothing_is_written() -> Iterable[Edit]:
     """What a pod writes never reaches its volumes."""
-    yield edit(pods.leave_mark, "body", lambda original: lambda seen, at: None)
+    yield edit(containers.leave_mark, "body", lambda original: lambda seen, at: None)
 
 
 @mutant("volume-wiped-at-start", breaks=(), after="rancher/local-path-provisioner#154", family="STEPS")
 def volume_wiped_at_start() -> Iterable[Edit]:
     """A pod that starts finds its volumes empty, whatever was written there."""
-    yield edit(pods, "_last", lambda original: lambda seen, mount: None)
+    yield edit(containers, "_last", lambda original: lambda seen, mount: None)
 
 
 @mutant("containers-outlive-pods", breaks=(), after="kubernetes/kubernetes#35235", family="FINAL")
@@ -83,7 +85,7 @@ def containers_outlive_pods() -> Iterable[Edit]:
 
 
 def _only_when_absent(seen: Any, at: Key) -> Any:
-    return STOP if pods._own(seen, at) is None else None
+    return STOP if containers.own(seen, at) is None else None
 
 
 @mutant("unreachable-pods-dropped", breaks=(), after="kubernetes/kubernetes#35235", needs=("node",), family="FINAL")
@@ -112,8 +114,8 @@ def ready_too_soon() -> Iterable[Edit]:
 
     def make(original: Any) -> Any:
         def await_claims(seen: Any, at: Key) -> Any:
-            pod = pods._own(seen, at)
-            if pod is not None and pods._process(seen, pod) is None and not is_finished(pod):
+            pod = containers.own(seen, at)
+            if pod is not None and containers.process_of(seen, pod) is None and not is_finished(pod):
                 early = pods._patch(seen, pod, {"Ready": "True"}, phase="Running")
                 if early is not None:
                     return early
@@ -121,7 +123,7 @@ def ready_too_soon() -> Iterable[Edit]:
 
         return await_claims
 
-    yield edit(pods.await_claims, "body", make)
+    yield edit(containers.await_claims, "body", make)
 
 
 @mutant("orphans-of-lost-nodes-stay", breaks=(), after="rancher/local-path-provisioner#215", family="WAKE")

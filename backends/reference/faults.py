@@ -9,9 +9,9 @@ from typing import Any
 
 from pvkit.backends.errors import Conflict, Forbidden, ServerError, Unavailable, UsageError
 from pvkit.backends.objects import LEDGERS, Key, key
+from pvkit.backends.reference.containers import PROCESSES_BY_NODE
 from pvkit.backends.reference.engine import Engine
 from pvkit.backends.reference.instance import Instance
-from pvkit.backends.reference.pods import PROCESSES_BY_NODE
 
 Answer = Callable[[Instance, Callable[[], Any], Any], Any]
 Word = Callable[..., None]

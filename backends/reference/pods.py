@@ -1,42 +1,20 @@
 """Kubelets: what becomes of a pod on its node.
 
-A kubelet starts the containers of a pod once the claims can be used, reports how they are, and stops them. What it
-really runs is in a ledger of its own: a `Process` exists from the start of the containers to their end, whatever the
-API server knows, and on a node that is cut off it goes on. Containers read what their volumes hold and leave a mark.
+A kubelet starts the containers of a pod, reports how they are, and stops them. It alone knows that they have stopped:
+until it says so, a deleted pod stays.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from pvkit.backends.objects import (
-    Key,
-    Obj,
-    condition,
-    created_at,
-    deleting,
-    finalizers,
-    get,
-    key,
-    name,
-    namespace,
-    phase,
-    put,
-    uid,
-)
+from pvkit.backends.objects import Key, Obj, condition, created_at, deleting, finalizers, get, key, name, phase, uid
 from pvkit.backends.reference.clock import seconds, stamp
 from pvkit.backends.reference.conditions import patched, with_condition
+from pvkit.backends.reference.containers import PROCESSES, STARTING, STARTING_RULES, own, process_of
 from pvkit.backends.reference.rules import STOP, After, Controller, Effect, Write, rule
 from pvkit.backends.reference.view import Seen
-from pvkit.backends.storage import (
-    CLAIM_PROTECTION,
-    PROVISIONED_BY,
-    asset_of,
-    claim_ref,
-    claim_ref_uid,
-    volume_name,
-)
-from pvkit.backends.tables import Index
-from pvkit.backends.workloads import behaviour, claim_keys, claim_volumes, is_finished, node_name
+from pvkit.backends.storage import claim_ref
+from pvkit.backends.workloads import behaviour, is_finished, node_name
 
 ENDS = {
     "crash": ("Failed", "Error", "a container ended with an error"),
@@ -49,37 +27,6 @@ ENDS = {
 SHORTEST_LIFE, SHORTEST_RUN = 1.0, 5.0
 """Seconds that a pod exists and its containers run at least. Whoever replaces pods that fail at once, or that never can
 stay where they are, does so for ever (HB-112); it must not do so in no time."""
-
-
-def _by_pod(process: Obj) -> Iterable[tuple[Hashable, Any]]:
-    spec = process["spec"]
-    yield (spec["node"], spec["namespace"], spec["pod"]), spec["podUID"]
-
-
-def _by_claim(pod: Obj) -> Iterable[tuple[Hashable, Any]]:
-    """Pods whose containers do not run yet, by node and claim."""
-    if node_name(pod) and phase(pod) not in ("Running", "Succeeded", "Failed"):
-        for claim in claim_keys(pod):
-            yield (node_name(pod), claim), name(pod)
-
-
-def _by_node(process: Obj) -> Iterable[tuple[Hashable, Any]]:
-    yield process["spec"]["node"], name(process)
-
-
-PROCESSES = Index("processes by pod", "Process", _by_pod)
-PROCESSES_BY_NODE = Index("processes by node", "Process", _by_node)
-STARTING = Index("starting pods by node and claim", "Pod", _by_claim)
-
-
-def _own(seen: Seen, at: Key) -> Obj | None:
-    """The pod under that name, if it is on this node."""
-    pod = seen.lookup(at)
-    return pod if pod is not None and node_name(pod) == seen.node else None
-
-
-def _process(seen: Seen, pod: Obj) -> Obj | None:
-    return seen.live(Key("Process", "", uid(pod)))
 
 
 def _patch(seen: Seen, pod: Obj, conditions: dict[str, str], **fields: Any) -> Write | None:
@@ -101,7 +48,7 @@ _UNREADY = {"Ready": "False"}
 @rule("POD-11.1", on="Pod")
 def stop_stranger(seen: Seen, at: Key) -> Effect | None:
     """Containers of a pod that the API server does not know any more, at this name and on this node, are stopped."""
-    pod = _own(seen, at)
+    pod = own(seen, at)
     for process in seen.find(PROCESSES, (seen.node, at.namespace, at.name)):
         if pod is None or process["spec"]["podUID"] != uid(pod):
             return Write("delete", process, tolerate=("NotFound",))
@@ -111,8 +58,8 @@ def stop_stranger(seen: Seen, at: Key) -> Effect | None:
 @rule("POD-15.1", on="Pod")
 def reject(seen: Seen, at: Key) -> Effect | None:
     """A pod that the node does not admit fails before its containers start."""
-    pod = _own(seen, at)
-    if pod is None or behaviour(pod)[0] != "reject" or is_finished(pod) or _process(seen, pod) is not None:
+    pod = own(seen, at)
+    if pod is None or behaviour(pod)[0] != "reject" or is_finished(pod) or process_of(seen, pod) is not None:
         return None
     if _too_young(pod, seen.now):
         return After(SHORTEST_LIFE)
@@ -127,7 +74,7 @@ def _too_young(pod: Obj, now: float) -> bool:
 @rule("POD-06", on="Pod")
 def hang(seen: Seen, at: Key) -> Effect | None:
     """A deleted pod whose containers do not stop keeps terminating; others take their time to stop, if told to."""
-    pod = _own(seen, at)
+    pod = own(seen, at)
     if pod is None or not deleting(pod) or is_finished(pod):
         return None
     if behaviour(pod)[0] == "hang":
@@ -137,13 +84,13 @@ def hang(seen: Seen, at: Key) -> Effect | None:
     grace = int(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
     asked = seconds(pod["metadata"]["deletionTimestamp"]) - grace
     left = asked + min(float(seen.setup.options.get("stopping-seconds", 0)), grace) - seen.now
-    return After(left) if left > 0 and _process(seen, pod) is not None else None
+    return After(left) if left > 0 and process_of(seen, pod) is not None else None
 
 
 @rule("POD-15.3", on="Pod")
 def run_a_while(seen: Seen, at: Key) -> Effect | None:
     """Containers that end by themselves run for a few seconds before they do."""
-    pod = _own(seen, at)
+    pod = own(seen, at)
     if pod is None or not _ends(pod) or deleting(pod):
         return None
     left = seconds(pod["status"]["startTime"]) + SHORTEST_RUN - seen.now
@@ -153,10 +100,10 @@ def run_a_while(seen: Seen, at: Key) -> Effect | None:
 @rule("POD-04.1", on="Pod")
 def stop_containers(seen: Seen, at: Key) -> Effect | None:
     """The containers of a pod that is deleted, has finished or is to end are stopped."""
-    pod = _own(seen, at)
+    pod = own(seen, at)
     if pod is None or not (deleting(pod) or is_finished(pod) or _ends(pod)):
         return None
-    process = _process(seen, pod)
+    process = process_of(seen, pod)
     return Write("delete", process, tolerate=("NotFound",)) if process is not None else None
 
 
@@ -167,7 +114,7 @@ def _ends(pod: Obj) -> bool:
 @rule("POD-15.2", on="Pod")
 def end(seen: Seen, at: Key) -> Effect | None:
     """A pod whose containers ended by themselves, or were evicted, says how."""
-    pod = _own(seen, at)
+    pod = own(seen, at)
     if pod is None or not _ends(pod) or is_finished(pod):
         return None
     end, reason, message = ENDS[behaviour(pod)[0]]
@@ -178,7 +125,7 @@ def end(seen: Seen, at: Key) -> Effect | None:
 @rule("POD-04.2", on="Pod")
 def finish_deleted(seen: Seen, at: Key) -> Effect | None:
     """A deleted pod is Succeeded or Failed before it goes: Failed if its containers never ran."""
-    pod = _own(seen, at)
+    pod = own(seen, at)
     if pod is None or not deleting(pod) or is_finished(pod):
         return None
     ran = phase(pod) == "Running"
@@ -188,7 +135,7 @@ def finish_deleted(seen: Seen, at: Key) -> Effect | None:
 @rule("POD-04.3", on="Pod")
 def remove(seen: Seen, at: Key) -> Effect | None:
     """A deleted pod that has finished is removed for good, if it is still this pod."""
-    pod = _own(seen, at)
+    pod = own(seen, at)
     if pod is None or not (deleting(pod) or is_finished(pod)):
         return None
     if not deleting(pod) or (finalizers(pod) and not pod["metadata"].get("deletionGracePeriodSeconds")):
@@ -196,109 +143,11 @@ def remove(seen: Seen, at: Key) -> Effect | None:
     return Write("delete", pod, tolerate=("NotFound",), options={"grace": 0})
 
 
-def mounts(seen: Seen, pod: Obj) -> list[Obj] | None:
-    """What the pod's containers would see, read live; `None` while a claim cannot be used (PROT-10).
-
-    One entry a claim: claim, claimUID, volume, volumeUID, asset, and `size` and `static` of the volume.
-    """
-    found = []
-    for at, (_, ephemeral) in zip(claim_keys(pod), claim_volumes(pod), strict=True):
-        claim = seen.live(at)
-        if claim is None or phase(claim) != "Bound" or not volume_name(claim):
-            return None
-        if deleting(claim) and CLAIM_PROTECTION not in finalizers(claim):
-            return None
-        volume = seen.live(Key("PersistentVolume", "", volume_name(claim)))
-        if volume is None or claim_ref_uid(volume) != uid(claim):
-            return None
-        if ephemeral and uid(pod) not in {owner["uid"] for owner in claim["metadata"].get("ownerReferences") or ()}:
-            return None
-        found.append(_mount(claim, volume))
-    return found
-
-
-def _mount(claim: Obj, volume: Obj) -> Obj:
-    return {
-        "claim": name(claim),
-        "claimUID": uid(claim),
-        "volume": name(volume),
-        "volumeUID": uid(volume),
-        "asset": asset_of(volume),
-        "static": PROVISIONED_BY not in (volume["metadata"].get("annotations") or {}),
-        "size": get(volume, "spec", "capacity", "storage"),
-    }
-
-
-@rule("PROT-10.1", on="Pod")
-def await_claims(seen: Seen, at: Key) -> Effect | None:
-    """A pod waits until each of its claims can be used, and until the storage behind it is there."""
-    pod = _own(seen, at)
-    if pod is None or _process(seen, pod) is not None:
-        return None
-    found = mounts(seen, pod)
-    if found is None:
-        return STOP
-    missing = [entry for entry in found if seen.live(Key("Asset", "", entry["asset"])) is None]
-    if any(not entry["static"] for entry in missing):
-        return STOP
-    seen.scratch[at.kind]["mounts"] = found
-    return None
-
-
-@rule("PROT-10.2", on="Pod")
-def use_first(seen: Seen, at: Key) -> Effect | None:
-    """Storage that an administrator made comes into the ledger when it is used for the first time."""
-    for entry in seen.scratch[at.kind].get("mounts", ()):
-        if seen.live(Key("Asset", "", entry["asset"])) is None:
-            spec = {"size": entry["size"], "claim": "", "by": "", "data": []}
-            made = {"kind": "Asset", "metadata": {"name": entry["asset"]}, "spec": spec}
-            return Write("create", made, tolerate=("AlreadyExists",))
-    return None
-
-
-@rule("PROT-10.3", on="Pod")
-def start(seen: Seen, at: Key) -> Effect | None:
-    """The containers start, and read the last mark that each of their volumes holds."""
-    pod = _own(seen, at)
-    found = seen.scratch[at.kind].pop("mounts", None)
-    if pod is None or found is None or _process(seen, pod) is not None:
-        return None
-    volumes = [
-        {**{field: entry[field] for field in entry if field not in ("static", "size")}, "read": _last(seen, entry)}
-        for entry in found
-    ]
-    owner = {"pod": name(pod), "namespace": namespace(pod), "podUID": uid(pod), "node": seen.node}
-    made = {"kind": "Process", "metadata": {"name": uid(pod)}, "spec": {**owner, "volumes": volumes}}
-    return Write("create", made, tolerate=("AlreadyExists",))
-
-
-def _last(seen: Seen, mount: Obj) -> Obj | None:
-    asset = seen.live(Key("Asset", "", mount["asset"]))
-    data: list[Obj] = asset["spec"].get("data") or [] if asset else []
-    return data[-1] if data else None
-
-
-@rule("PROT-10.4", on="Pod")
-def leave_mark(seen: Seen, at: Key) -> Effect | None:
-    """Running containers write to each of their volumes."""
-    pod = _own(seen, at)
-    process = _process(seen, pod) if pod else None
-    if pod is None or process is None or phase(pod) == "Running":
-        return None
-    for entry in process["spec"]["volumes"]:
-        asset = seen.live(Key("Asset", "", entry["asset"]))
-        mark = {"claim": entry["claimUID"], "pod": name(pod), "podUID": uid(pod)}
-        data = (asset["spec"].get("data") or []) if asset else [mark]
-        if asset is not None and mark not in data:
-            return Write("update", put(asset, ("spec", "data"), [*data, mark]))
-    return None
-
-
 @rule("POD-14", on="Pod")
 def report(seen: Seen, at: Key) -> Effect | None:
     """A pod whose containers run says so with its address, and becomes ready when they are."""
-    pod = _own(seen, at)
-    if pod is None or _process(seen, pod) is None:
+    pod = own(seen, at)
+    if pod is None or process_of(seen, pod) is None:
         return STOP
     started = get(pod, "status", "startTime") or stamp(int(seen.now))
     left = _seconds_to_ready(pod, seconds(started), seen.now)
@@ -382,10 +231,7 @@ KUBELET = Controller(
             end,
             finish_deleted,
             remove,
-            await_claims,
-            use_first,
-            start,
-            leave_mark,
+            *STARTING_RULES,
             report,
         ),
         "Node": (be_ready,),
