@@ -71,7 +71,7 @@ def _too_young(pod: Obj, now: float) -> bool:
     return now < seconds(created_at(pod)) + SHORTEST_LIFE
 
 
-@rule("POD-06", on="Pod")
+@rule("POD-05", on="Pod")
 def hang(seen: Seen, at: Key) -> Effect | None:
     """A deleted pod whose containers do not stop keeps terminating; others take their time to stop, if told to."""
     pod = own(seen, at)

@@ -193,3 +193,19 @@ def test_the_end_of_a_freeze_does_not_bring_back_a_node_that_is_cut_off() -> Non
     cluster.fault("heal")
     cluster.settle()
     assert processes(cluster) == []
+
+
+def test_a_second_kubelet_of_a_node_that_is_cut_off_is_cut_off_too() -> None:
+    cluster = running()
+    cluster.fault("cut-off", node="n1")
+    cluster.fault("second-leader", controller="kubelet")
+    cluster.wait(50.0)
+    assert node_ready(cluster) == "Unknown"
+
+
+def test_a_node_that_does_not_exist_cannot_be_cut_off() -> None:
+    cluster = running()
+    cluster.fault("cut-off", node="n9")
+    cluster.create(node("n9"))
+    cluster.wait(50.0)
+    assert node_ready(cluster, "n9") == "True"
