@@ -16,7 +16,8 @@ from pvkit.strategies.traits import Trait, chosen, known_features, with_traits
 from pvkit.strategies.volumes import ROX, RWO, RWOP, RWX
 
 
-def _where(key: str, operator: str, *values: str) -> Obj:
+def requirement(key: str, operator: str, *values: str) -> Obj:
+    """One expression of a label selector."""
     return {"key": key, "operator": operator, **({"values": list(values)} if values else {})}
 
 
@@ -40,11 +41,11 @@ TRAITS: tuple[Trait, ...] = (
     Trait("beta", {"storageClassName": None}, annotations={BETA_CLASS: "slow"}),
     Trait("beta", {"storageClassName": None}, annotations={BETA_CLASS: ""}),
     selecting(),
-    selecting(_where("zone", "In", "a", "b")),
-    selecting(_where("zone", "NotIn", "a")),
-    selecting(_where("tier", "Exists")),
-    selecting(_where("tier", "DoesNotExist")),
-    selecting(_where("tier", "Exists"), zone="a"),
+    selecting(requirement("zone", "In", "a", "b")),
+    selecting(requirement("zone", "NotIn", "a")),
+    selecting(requirement("tier", "Exists")),
+    selecting(requirement("tier", "DoesNotExist")),
+    selecting(requirement("tier", "Exists"), zone="a"),
     Trait("attributes", {"volumeAttributesClassName": "gold"}),
     Trait("attributes", {"volumeAttributesClassName": ""}),
     Trait("reservations", {"volumeName": "v1"}),

@@ -13,7 +13,7 @@ from pvkit.backends.objects import API_VERSIONS
 
 NAMESPACES = ("default", "other")
 NODES = ("n1", "n2", "n3")
-VOLUMES = ("v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8")
+VOLUMES = ("v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12")
 CLAIMS = ("c1", "c2", "c3", "data-web-0", "data-web-1", "data-web-2", "data-db-web-0", "data-web-00")
 SETS = ("web", "db-web", "db")
 TEMPLATES = ("data", "data-db", "logs")

@@ -10,6 +10,8 @@ from pvkit.strategies.names import CLAIMS, names
 from pvkit.strategies.volumes import HOSTNAME
 
 BEHAVIOURS = ("unready", "slow:20", "crash", "finish", "evicted", "reject", "hang")
+LASTING = ("unready", "slow:20", "hang")
+"""Behaviours that a set can give all its pods and still come to rest: pods that end would be replaced for ever."""
 IMAGE = "registry.example/app:1"
 
 

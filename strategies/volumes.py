@@ -60,11 +60,11 @@ def on_nodes(*terms: tuple[str, str, tuple[str, ...]]) -> Obj:
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 
 TRAITS: tuple[Trait, ...] = (
-    Trait("labels", labels={"zone": "a"}),
+    Trait("selectors", labels={"zone": "a"}),
     Trait("modes", {"accessModes": [RWO, RWX]}),
     Trait("reclaim", {"persistentVolumeReclaimPolicy": "Delete"}),
     Trait("classes", {"storageClassName": "slow"}),
-    Trait("labels", labels={"zone": "b"}),
+    Trait("selectors", labels={"zone": "b"}),
     Trait("modes", {"accessModes": [ROX]}),
     Trait("modes", {"accessModes": [RWOP]}),
     Trait("modes", {"accessModes": [RWX, RWO, ROX]}),
@@ -75,8 +75,8 @@ TRAITS: tuple[Trait, ...] = (
     Trait("classes", {"storageClassName": None}),
     Trait("beta", annotations={BETA_CLASS: "slow"}),
     Trait("beta", annotations={BETA_CLASS: ""}),
-    Trait("labels", labels={"zone": "a", "tier": "gold"}),
-    Trait("labels", labels={"tier": ""}),
+    Trait("selectors", labels={"zone": "a", "tier": "gold"}),
+    Trait("selectors", labels={"tier": ""}),
     Trait("attributes", {"volumeAttributesClassName": "gold"}),
     Trait("attributes", {"volumeAttributesClassName": "silver"}),
     Trait("reclaim", {"persistentVolumeReclaimPolicy": "Recycle"}),

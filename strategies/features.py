@@ -1,0 +1,24 @@
+"""What plans can be about. Each plan draws which of these take part: a swarm, because a plan that does everything at
+once hides one thing behind another."""
+
+from pvkit.backends.errors import UsageError
+
+PLAIN = (
+    "sizes", "modes", "classes", "selectors", "block", "beta", "attributes", "reservations", "imports", "sources",
+    "finalizers", "reclaim", "edits", "deletions", "recreation", "namespaces", "defaults", "expansion", "provisioning",
+    "delayed", "affinity", "nodes", "pods", "behaviours", "sets", "updates", "retention", "status", "turns", "order",
+    "settings",
+)  # fmt: skip
+"""Features that need no fault. `turns`: operations fall between the writes of controllers; `order`: the schedule."""
+FAULTS = ("views", "crashes", "calls", "leaders", "storage", "outages", "time")
+"""Features that are disturbances: views that lag, crashes, calls that fail, two leaders, storage, nodes cut off, time
+that passes though nobody did anything."""
+FEATURES = (*PLAIN, *FAULTS)
+
+
+def known(features: tuple[str, ...] | None, faults: bool) -> tuple[str, ...]:
+    """The features that may take part; raises `UsageError` for one that there is not."""
+    for feature in features or ():
+        if feature not in FEATURES:
+            raise UsageError(f"unknown feature {feature!r}; choose from {', '.join(FEATURES)}")
+    return tuple(feature for feature in features or FEATURES if faults or feature not in FAULTS)

@@ -1,0 +1,1 @@
+"""The building blocks of drawn plans, a chapter a file; `registry` finds them."""

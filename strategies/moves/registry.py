@@ -1,0 +1,84 @@
+"""Moves: the building blocks of a drawn plan, each a few steps that belong together.
+
+    @move("recreation", weight=4)
+    def delete_and_recreate(world: World, numbers: Digits) -> None:
+        \"\"\"Something is deleted and made again under its name.\"\"\"
+
+A move is a function of the world and of the bytes it was drawn with. It never asks for more than the bytes say, so any
+move can be taken out of a plan and the others still read the same; where it finds nothing to act on it does less, or
+nothing. Moves are found by walking this folder in sorted order.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from pvkit.strategies import moves
+from pvkit.strategies.digits import Digits
+from pvkit.strategies.world import World
+
+Act = Callable[[World, Digits], None]
+PAUSES = (0, 0, -1, -1, -1, -1, 2, 1, 3, 5, 8, 13)
+"""What follows a move: nothing, rest (-1), or a few turns of the controllers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A building block: the features of which one must take part, and how often it comes up among the others."""
+
+    act: Act
+    features: tuple[str, ...]
+    weight: int
+
+    @property
+    def sentence(self) -> str:
+        """What it does, in English: the first line of the docstring."""
+        return (self.act.__doc__ or "").strip().split("\n")[0]
+
+    def __call__(self, world: World, numbers: Digits) -> None:
+        """Make the move."""
+        world.used.update(feature for feature in self.features if feature in world.features)
+        self.act(world, numbers)
+
+
+def move(*features: str, weight: int = 4) -> Callable[[Act], Move]:
+    """Declare a move; without features it always takes part."""
+
+    def declare(act: Act) -> Move:
+        return Move(act, features, weight)
+
+    return declare
+
+
+@cache
+def all_moves() -> tuple[Move, ...]:
+    """All moves; the creation of a matching pair, which is the plainest, comes first."""
+    found = [
+        value
+        for entry in sorted(entry.name for entry in pkgutil.iter_modules(moves.__path__))
+        for value in vars(importlib.import_module(f"{moves.__name__}.{entry}")).values()
+        if isinstance(value, Move)
+    ]
+    return tuple(sorted(found, key=lambda entry: bool(entry.features)))
+
+
+@cache
+def table(features: frozenset[str]) -> tuple[Move, ...]:
+    """The moves that may be made, each as often as it weighs."""
+    return tuple(
+        entry
+        for entry in all_moves()
+        if not entry.features or features.intersection(entry.features)
+        for _ in range(entry.weight)
+    )
+
+
+def pause(world: World, numbers: Digits) -> None:
+    """What follows a move: nothing, rest, or a few turns."""
+    count = numbers.pick(PAUSES)
+    if count < 0:
+        world.settle()
+    else:
+        world.turns(count)

@@ -1,0 +1,112 @@
+"""Whole plans, drawn along the reference model.
+
+A plan is a list of moves, each a run of bytes. What a move does is decided by its bytes and by what exists when its
+turn comes, which the model says; so a plan refers to things that are there, or on purpose are not, and a move that is
+taken away leaves the others readable. Each plan draws which features take part (a swarm), a world to begin in, and a
+schedule; all of them shrink to nothing.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from pvkit.backends.errors import UsageError
+from pvkit.backends.objects import Obj
+from pvkit.backends.protocol import DEFAULT_KUBERNETES, KUBERNETES_VERSIONS, Setup
+from pvkit.strategies.digits import Digits
+from pvkit.strategies.features import FEATURES, known
+from pvkit.strategies.moves.registry import table
+from pvkit.strategies.plan import Plan
+from pvkit.strategies.schedules import arranged, departure
+from pvkit.strategies.volumes import HOSTNAME, ZONE
+from pvkit.strategies.world import World
+
+PROFILES = {"smoke": (8, 16), "default": (18, 28), "full": (30, 60)}
+"""How many moves a plan of a profile is drawn from at most, and how many steps it has at most."""
+
+CHOICES, KEEPS = 18, 9
+"""Bytes of a move: its choices, after the one that says which move it is, and one for each of its steps."""
+MASK = (len(FEATURES) + 7) // 8
+
+NODES: tuple[Obj, ...] = (
+    {"metadata": {"name": "n1", "labels": {HOSTNAME: "n1", ZONE: "a", "rank": "5"}}},
+    {"metadata": {"name": "n2", "labels": {HOSTNAME: "n3", ZONE: "b", "rank": "1"}}},
+    {"metadata": {"name": "n3", "labels": {HOSTNAME: "n2", ZONE: "a"}}},
+)
+"""The nodes: names and hostnames differ crosswise, so that one taken for the other shows."""
+
+
+def plans(profile: str = "default", features: Sequence[str] | None = None, faults: bool = True) -> SearchStrategy[Plan]:
+    """Plans of one to a few dozen steps, in which some of the features take part (default: of all), with disturbances.
+
+    Shrinks to few steps, plain objects, no disturbance and the empty schedule. Raises `UsageError` for an unknown
+    profile or feature.
+    """
+    if profile not in PROFILES:
+        raise UsageError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
+    return _plans(profile, known(tuple(features) if features is not None else None, faults))
+
+
+@cache
+def _plans(profile: str, features: tuple[str, ...]) -> SearchStrategy[Plan]:
+    most_moves, most_steps = PROFILES[profile]
+    size = 1 + CHOICES + KEEPS
+    moves = st.lists(st.binary(min_size=size, max_size=size), min_size=4, max_size=most_moves)
+    head = st.binary(min_size=MASK + 8, max_size=MASK + 8)
+    departures = st.lists(st.binary(min_size=3, max_size=3), max_size=3)
+    return st.tuples(head, moves, departures).map(lambda drawn: plan_of(*drawn, features, most_steps))
+
+
+def plan_of(
+    head: bytes, moves: list[bytes], departures: list[bytes], features: tuple[str, ...], most_steps: int
+) -> Plan:
+    """The plan that was drawn: `head` says what takes part and where, each run of bytes is a move or a departure."""
+    swarm = frozenset(
+        feature
+        for number, feature in enumerate(FEATURES)
+        if feature in features and head[number // 8] >> number % 8 & 1
+    )
+    setup = _setup(Digits(head[MASK:]), swarm)
+    schedule = arranged([departure(Digits(entry)) for entry in departures]) if "order" in swarm else ()
+    world = World(setup, schedule, swarm, most_steps)
+    pool = table(swarm)
+    for drawn in moves:
+        if world.full:
+            break
+        world.begin(drawn[1 + CHOICES :])
+        pool[drawn[0] * len(pool) >> 8](world, Digits(drawn[1 : 1 + CHOICES]))
+    return Plan(tuple(world.steps), setup, schedule, features=tuple(entry for entry in FEATURES if entry in world.used))
+
+
+def _setup(numbers: Digits, swarm: frozenset[str]) -> Setup:
+    """One node and the current version, unless the features say otherwise."""
+    count, version, setting = 1 + numbers.number(3), numbers.number(256), numbers.number(256)
+    several = swarm & {"nodes", "affinity", "outages"}
+    options: Obj = {}
+    gates: dict[str, bool] = {}
+    if "settings" in swarm:
+        options = dict(numbers.pick(SETTINGS))
+        gates = dict(numbers.pick(GATES))
+    versions = (DEFAULT_KUBERNETES, *(entry for entry in KUBERNETES_VERSIONS if entry != DEFAULT_KUBERNETES))
+    return Setup(
+        kubernetes_version=versions[max(version - 192, 0) * len(versions) >> 6] if "settings" in swarm else versions[0],
+        nodes=NODES[: count if several else 1],
+        namespaces=("other",) if "namespaces" in swarm and setting >= 16 else (),
+        gates=gates,
+        options=options,
+    )
+
+
+SETTINGS: tuple[Obj, ...] = (
+    {},
+    {},
+    {},
+    {},
+    {"stopping-seconds": 10},
+    {"resync": False},
+    {"dynamic-provisioning": False},
+    {"node-grace-seconds": 100},
+)
+GATES: tuple[dict[str, bool], ...] = ({}, {}, {}, {"MaxUnavailableStatefulSet": True}, {"VolumeAttributesClass": False})
