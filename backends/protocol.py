@@ -107,9 +107,14 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long settling may last: turns of the model, seconds of the backend's clock."""
+    """How long settling may last: turns of the model, seconds of the backend's clock.
 
-    turns: int = 200_000
+    While faults are in force nothing needs to come to rest (two views that are held apart can quarrel for ever), so
+    `disturbed_turns` limits the wait then.
+    """
+
+    turns: int = 20_000
+    disturbed_turns: int = 1_000
     seconds: float = 4_000.0
 
 

@@ -167,12 +167,13 @@ class Engine:
 
     def settle(self, budget: Budget) -> Settled:
         """Run until nothing more happens: no work, nothing under way, no timer that could change anything."""
-        last, limit = self.schedule.turns + budget.turns, self.clock.now + budget.seconds
+        turns = budget.disturbed_turns if self.active else budget.turns
+        last, limit = self.schedule.turns + turns, self.clock.now + budget.seconds
         self._last_write = self.clock.now
         while True:
             while self.turn():
                 if self.schedule.turns > last:
-                    return Settled(False, self.clock.now, f"still busy after {budget.turns} turns", self._disturbed())
+                    return Settled(False, self.clock.now, f"still busy after {turns} turns", self._disturbed())
             if self._land(force=True):
                 continue
             due = self.clock.next()
