@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pvkit.backends.protocol import Event, Settled
 from pvkit.conformance.history import Asked, Entry, Header, History, State
-from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Invariant, Memory, Scope, Violation
+from pvkit.conformance.invariant import AT_RISK, HELD, Check, Invariant, Memory, Scope, Violation
 from pvkit.conformance.verdict import Verdict
 
 MOST_VIOLATIONS = 5
@@ -35,15 +35,23 @@ class Result:
     at: int = -1
 
 
+@dataclass(slots=True)
+class Sitting:
+    """One invariant in one history: what it came to so far, how to ask it, and what it remembers."""
+
+    result: Result
+    check: Check
+    memory: Memory
+
+
 class Judge:
     """Reads one history, entry by entry."""
 
     def __init__(self, header: Header, invariants: Iterable[Invariant]) -> None:
         self.state = State(header)
         self.results = {entry.id: Result(entry) for entry in invariants}
-        self._memories: defaultdict[str, Memory] = defaultdict(dict)
-        self._on: defaultdict[str, list[Result]] = defaultdict(list)
-        self._settled: list[Result] = []
+        self._on: defaultdict[str, list[Sitting]] = defaultdict(list)
+        self._settled: list[Sitting] = []
         self._count = 0
         self._unsettled = ""
         for result in self.results.values():
@@ -58,49 +66,54 @@ class Judge:
         if lacking:
             result.verdict, result.reason = Verdict.UNKNOWN, f"the history has {', '.join(lacking)}"
             return
+        sitting = Sitting(result, rule.check, {})
         for kind in rule.on:
-            self._on[kind].append(result)
+            self._on[kind].append(sitting)
         for follower in rule.follows:
             self.state.follow(follower)
         if rule.scope is Scope.SETTLED:
-            self._settled.append(result)
+            self._settled.append(sitting)
 
     def feed(self, entry: Entry) -> None:
         """Judge one more entry."""
         if isinstance(entry, Event):
             change = self.state.take(entry)
-            for result in self._on.get(change.key.kind, ()):
-                self._weigh(result, result.invariant.check, change, self._memories[result.invariant.id])
+            for sitting in self._on.get(change.key.kind, ()):
+                self._weigh(sitting, change)
         elif isinstance(entry, Asked):
             self.state.hear(entry)
-            for result in self._on.get("Asked", ()):
-                self._weigh(result, result.invariant.check, entry, self.state, self._memories[result.invariant.id])
+            for sitting in self._on.get("Asked", ()):
+                self._weigh(sitting, entry, self.state)
         elif isinstance(entry, Settled):
             self._feed_settled(entry)
         self._count += 1
 
     def _feed_settled(self, entry: Settled) -> None:
         self.state.hear(entry)
+        if entry.disturbed:
+            return
         if not entry.quiet:
             self._unsettled = entry.reason or "the backend did not settle"
-        if entry.quiet and not entry.disturbed:
-            for result in self._settled:
-                self._weigh(result, result.invariant.check, self.state, self._memories[result.invariant.id])
+            return
+        for sitting in self._settled:
+            self._weigh(sitting, self.state)
 
-    def _weigh(self, result: Result, check: object, *evidence: object) -> None:
+    def _weigh(self, sitting: "Sitting", *evidence: object) -> None:
+        """Ask one invariant; one that crashed once is not asked again."""
+        result = sitting.result
         if result.verdict is Verdict.UNKNOWN:
             return
         try:
-            findings: Findings = check(*evidence)  # type: ignore[operator]
-            for finding in findings:
-                self._note(result, finding)
+            for finding in sitting.check(*evidence, sitting.memory):
+                if finding is HELD:
+                    result.held += 1
+                else:
+                    self._note(result, finding)
         except Exception:  # noqa: BLE001 - a crash in a check is a verdict, whatever it was
             result.verdict, result.reason = Verdict.UNKNOWN, traceback.format_exc()
 
     def _note(self, result: Result, finding: object) -> None:
-        if finding is HELD:
-            result.held += 1
-        elif finding is AT_RISK:
+        if finding is AT_RISK:
             result.held += 1
             result.at_risk += 1
         elif isinstance(finding, Violation):
