@@ -19,7 +19,7 @@ from pvkit.backends.storage import (
     volume_name,
 )
 from pvkit.backends.tables import Index
-from pvkit.backends.workloads import claim_keys, claim_volumes, node_name
+from pvkit.backends.workloads import claim_keys, claim_volumes, is_finished, node_name
 
 
 def _by_pod(process: Obj) -> Iterable[tuple[Hashable, Any]]:
@@ -28,8 +28,8 @@ def _by_pod(process: Obj) -> Iterable[tuple[Hashable, Any]]:
 
 
 def _by_claim(pod: Obj) -> Iterable[tuple[Hashable, Any]]:
-    """Pods whose containers do not run yet, by node and claim."""
-    if node_name(pod) and phase(pod) not in ("Running", "Succeeded", "Failed"):
+    """Pods on a node that have not finished, by node and claim."""
+    if node_name(pod) and not is_finished(pod):
         for claim in claim_keys(pod):
             yield (node_name(pod), claim), name(pod)
 
@@ -40,7 +40,7 @@ def _by_node(process: Obj) -> Iterable[tuple[Hashable, Any]]:
 
 PROCESSES = Index("processes by pod", "Process", _by_pod)
 PROCESSES_BY_NODE = Index("processes by node", "Process", _by_node)
-STARTING = Index("starting pods by node and claim", "Pod", _by_claim)
+USERS = Index("pods by node and claim", "Pod", _by_claim)
 
 
 def own(seen: Seen, at: Key) -> Obj | None:

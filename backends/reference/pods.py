@@ -10,7 +10,7 @@ from typing import Any
 from pvkit.backends.objects import Key, Obj, condition, created_at, deleting, finalizers, get, key, name, phase, uid
 from pvkit.backends.reference.clock import seconds, stamp
 from pvkit.backends.reference.conditions import patched, with_condition
-from pvkit.backends.reference.containers import PROCESSES, STARTING, STARTING_RULES, own, process_of
+from pvkit.backends.reference.containers import PROCESSES, STARTING_RULES, USERS, own, process_of
 from pvkit.backends.reference.rules import STOP, After, Controller, Effect, Write, rule
 from pvkit.backends.reference.view import Seen
 from pvkit.backends.storage import claim_ref
@@ -143,7 +143,16 @@ def remove(seen: Seen, at: Key) -> Effect | None:
     return Write("delete", pod, tolerate=("NotFound",), options={"grace": 0})
 
 
-@rule("POD-14", on="Pod")
+@rule("POD-14.1", on="Pod")
+def break_off(seen: Seen, at: Key) -> Effect | None:
+    """A pod whose containers broke off, as when its node lost power, is not ready until they run again."""
+    pod = own(seen, at)
+    if pod is None or phase(pod) != "Running" or process_of(seen, pod) is not None:
+        return None
+    return _patch(seen, pod, _UNREADY)
+
+
+@rule("POD-14.2", on="Pod")
 def report(seen: Seen, at: Key) -> Effect | None:
     """A pod whose containers run says so with its address, and becomes ready when they are."""
     pod = own(seen, at)
@@ -204,7 +213,7 @@ def _process_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[K
 
 
 def _claim_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
-    return [key(pod) for pod in seen.find(STARTING, (seen.node, key(new)))] if new is not None else ()
+    return [key(pod) for pod in seen.find(USERS, (seen.node, key(new)))] if new is not None else ()
 
 
 def _volume_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
@@ -212,7 +221,7 @@ def _volume_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Ke
     if ref is None:
         return ()
     claim = Key("PersistentVolumeClaim", str(ref.get("namespace") or ""), str(ref.get("name") or ""))
-    return [key(pod) for pod in seen.find(STARTING, (seen.node, claim))]
+    return [key(pod) for pod in seen.find(USERS, (seen.node, claim))]
 
 
 def _node_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
@@ -231,6 +240,7 @@ KUBELET = Controller(
             end,
             finish_deleted,
             remove,
+            break_off,
             *STARTING_RULES,
             report,
         ),

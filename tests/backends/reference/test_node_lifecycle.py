@@ -182,6 +182,19 @@ def test_a_node_without_power_runs_nothing_and_starts_its_pods_again() -> None:
     assert cluster.ready("p")
 
 
+def test_after_a_loss_of_power_a_pod_is_not_ready_while_its_claim_cannot_be_used() -> None:
+    cluster = running(*bound_pair(), pod("p", "c", nodeName="n1"))
+    cluster.fault("power-off", node="n1")
+    cluster.fault("freeze", controller="binder")
+    cluster.patch("PersistentVolumeClaim", "c", {"status": {"phase": "Lost"}}, subresource="status")
+    cluster.fault("rejoin", node="n1")
+    cluster.wait(5.0)
+    assert (processes(cluster), cluster.ready("p")) == ([], False)
+    cluster.fault("heal")
+    cluster.settle()
+    assert (processes(cluster), cluster.ready("p")) == (["p"], True)
+
+
 def test_the_end_of_a_freeze_does_not_bring_back_a_node_that_is_cut_off() -> None:
     cluster = running()
     cluster.fault("cut-off", node="n1")
