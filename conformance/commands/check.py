@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from pvkit.conformance.catalogue import selected
-from pvkit.conformance.judge import Judge
+from pvkit.conformance.judge import Judge, Result
 from pvkit.conformance.run_report import Line
 from pvkit.conformance.trace import read_trace
 from pvkit.conformance.verdict import exit_code
@@ -26,19 +26,15 @@ def command(traces: tuple[Path, ...], include: tuple[str, ...], exclude: tuple[s
         judge = Judge(header, invariants)
         for entry in entries:
             judge.feed(entry)
-        lines = [
-            Line(
-                found.invariant,
-                found.verdict,
-                found.held,
-                found.at_risk,
-                found.broken,
-                found.reason,
-                *found.violations[:1],
-            )
-            for found in judge.finish()
-        ]
+        lines = [line_of(found) for found in judge.finish()]
         click.echo(f"{path}: {header.backend.implementation}, Kubernetes {header.setup.kubernetes_version}")
         click.echo(render_lines(tuple(sorted(lines, key=lambda line: (-line.verdict, line.invariant.id)))))
         verdicts += [line.verdict for line in lines]
     return exit_code(verdicts, strict)
+
+
+def line_of(found: Result) -> Line:
+    """What a report says of one invariant in one history."""
+    violation = found.violations[0] if found.violations else None
+    broken = int(found.broken > 0)
+    return Line(found.invariant, found.verdict, found.held, found.at_risk, broken, found.reason, violation)
