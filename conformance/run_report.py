@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 from pvkit import __version__
 from pvkit.backends.protocol import Description
 from pvkit.conformance.invariant import Invariant, Violation
-from pvkit.conformance.verdict import Verdict, exit_code
+from pvkit.conformance.verdict import Verdict, exit_code, merged
 from pvkit.strategies.plan import Plan
 
 INCONCLUSIVE = 3
@@ -68,10 +69,10 @@ class RunReport:
 
     @property
     def verdict(self) -> str:
-        """One word for the whole: INVALID, or the worst verdict of all lines."""
+        """One word for the whole: INVALID, or the verdict of all lines together."""
         if not self.valid:
             return "INVALID"
-        return str(max((line.verdict for line in self.lines), default=Verdict.NOT_EXERCISED))
+        return str(reduce(merged, (line.verdict for line in self.lines), Verdict.NOT_EXERCISED))
 
     @property
     def exit_code(self) -> int:

@@ -24,9 +24,9 @@ from pvkit.conformance.invariant import Invariant, Violation
 from pvkit.conformance.judge import Result, judge
 from pvkit.conformance.run_report import Canary, Line, RunReport
 from pvkit.conformance.run_settings import Settings
+from pvkit.conformance.shapes import shapes
 from pvkit.conformance.verdict import Verdict, merged
 from pvkit.strategies.plan import Plan
-from pvkit.strategies.shapes import shapes
 
 CANARY_SECONDS = 10.0
 
@@ -116,7 +116,7 @@ class Run:
         history = execute(plan, self.backend, seed=str(self.asked.seed))
         for result in judge(history, self.invariants):
             self.tallies.setdefault(result.invariant.id, Tally(result.invariant)).add(result, plan)
-        self.shapes += shapes(plan, history)
+        self.shapes += shapes(history)
         self.keep(history)
         self.done += 1
 

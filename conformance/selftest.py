@@ -73,7 +73,8 @@ def pairs(mutants: Iterable[str] = ()) -> list[Pair]:
 
 def try_pair(pair: Pair, seed: int, seconds: float, naive: bool = False, shrink: bool = True) -> Catch:
     """One trial of one pair."""
-    from pvkit.strategies.plans import naive_plans, plans
+    from pvkit.strategies.naive import naive_plans
+    from pvkit.strategies.plans import plans
 
     wanted = [entry for entry in all_invariants() if entry.id == pair.invariant]
     strategy = naive_plans() if naive else plans()

@@ -56,6 +56,7 @@ def header_fields(header: Header) -> dict[str, Any]:
             "ordered": backend.ordered,
             "ledgers": backend.ledgers,
             "lacks": dict(backend.lacks),
+            "lag": backend.lag,
         },
     }
 
@@ -153,6 +154,7 @@ def _header(fields: dict[str, Any]) -> Header:
     said = Description(
         backend["implementation"], backend["version"], backend["kubernetesVersion"], backend["ordered"],
         backend["ledgers"], backend["lacks"],
+        backend["lag"],
     )  # fmt: skip
     return Header(world, said, fields["seed"], fields["plan"])
 

@@ -1,0 +1,185 @@
+"""The command line: what people type, what they get back, and how it exits."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import pvkit as pvkit_package
+from pvkit.backends.errors import KitError
+from pvkit.conformance.cli import VERBS, configuration, pvkit
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(pvkit_package.__file__).parent.parent)}
+VOLUME = """
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: shelf}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  nfs: {server: 192.0.2.1, path: /export}
+"""
+PLAN = """
+apiVersion: pvkit/v1
+kind: Plan
+metadata: {name: small}
+steps:
+- create:
+    kind: PersistentVolume
+    metadata: {name: shelf}
+    spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], nfs: {server: 192.0.2.1, path: /x}}
+- settle: {}
+"""
+
+
+def pv(*arguments: str) -> Result:
+    """The command line in this process."""
+    return CliRunner().invoke(pvkit, list(arguments), standalone_mode=False)
+
+
+def code(*arguments: str) -> tuple[int, str]:
+    """Exit code and standard error of the installed program, in a process of its own."""
+    program = "from pvkit.conformance.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=120, env=ENVIRONMENT
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN)
+    return path
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "cluster"])
+def test_every_verb_has_help(verb: str) -> None:
+    shown = pv(verb, "--help")
+    assert shown.exit_code == 0
+    assert "Usage" in shown.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\nfrom pvkit.conformance.cli import pvkit\ntry:\n    pvkit(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'kubernetes', 'hypothesis', 'rich', 'yaml', 'pytest'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_plan_replays_with_tables_and_verdicts(plan: Path) -> None:
+    shown = pv("replay", str(plan))
+    assert shown.return_value == 0
+    assert "persistentvolume/shelf   1Gi" in shown.output
+    assert "Available" in shown.output
+
+
+def test_an_unmet_expectation_exits_with_one(plan: Path) -> None:
+    plan.write_text(PLAN + "- expect: [{kind: PersistentVolume, name: shelf, phase: Bound}]\n")
+    shown = pv("replay", str(plan), "--quiet")
+    assert shown.return_value == 1
+    assert "0 of 1 expectations met" in shown.output
+
+
+def test_a_broken_backend_exits_with_one(plan: Path) -> None:
+    shown = pv("replay", str(plan), "--quiet", "--backend", "mutant:never-available")
+    assert shown.return_value == 1
+    assert "FAIL PVB-056" in shown.output
+
+
+def test_a_trace_is_judged_again(plan: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    assert pv("replay", str(plan), "--quiet", "--trace", str(trace)).return_value == 0
+    shown = pv("check", str(trace))
+    assert shown.return_value == 0
+    assert "PASS" in shown.output
+
+
+@pytest.mark.parametrize("what", ["invariants", "rules", "mutants", "backends", "profiles", "faults"])
+def test_lists_have_an_id_and_a_sentence_for_everything(what: str) -> None:
+    rows = json.loads(pv("list", what, "--json").output)
+    assert rows
+    assert all(row["id"] and row["sentence"] for row in rows)
+
+
+def test_explain_names_the_winner_and_what_refused_the_others(tmp_path: Path) -> None:
+    manifests = tmp_path / "all.yaml"
+    claim = VOLUME.replace("PersistentVolume", "PersistentVolumeClaim").replace("shelf", "wish")
+    claim = claim.replace("capacity: {storage: 1Gi}", "resources: {requests: {storage: 1Gi}}").replace(
+        "  nfs: {server: 192.0.2.1, path: /export}\n", ""
+    )
+    manifests.write_text(f"{VOLUME}---{VOLUME.replace('shelf', 'small').replace('1Gi', '1Mi')}---{claim}")
+    shown = pv("explain", "-f", str(manifests)).output
+    assert "size: wants 1Gi, has 1Mi" in shown
+    assert "takes shelf" in shown
+
+
+def test_a_file_of_settings_is_found_by_walking_up(tmp_path: Path) -> None:
+    (tmp_path / "pvkit.toml").write_text('profile = "smoke"\nmax-examples = 3\n')
+    (tmp_path / "deep" / "down").mkdir(parents=True)
+    assert configuration(tmp_path / "deep" / "down") == {"run": {"profile": "smoke", "max_examples": 3}}
+
+
+def test_an_unknown_setting_is_refused_with_a_suggestion(tmp_path: Path) -> None:
+    (tmp_path / "pvkit.toml").write_text('profil = "smoke"\n')
+    with pytest.raises(KitError, match="unknown key 'profil'; did you mean 'profile'"):
+        configuration(tmp_path)
+
+
+BAD_INPUT = {
+    "malformed YAML": ("steps: [", "expected well-formed YAML"),
+    "an unknown kind": (
+        PLAN.replace("kind: PersistentVolume", "kind: PersistentVolum"),
+        "did you mean 'PersistentVolume'",
+    ),
+    "an invalid quantity": (PLAN.replace("1Gi", "1Zi"), "'1Zi' is no quantity"),
+    "a plan from another version": (PLAN.replace("pvkit/v1", "pvkit/v7"), "pvkit/v7"),
+    "an unknown step": (PLAN.replace("settle", "setle"), "did you mean 'settle'"),
+    "an empty file": ("", "expected"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_a_bad_plan_exits_with_two_and_says_where_and_what(case: str, plan: Path) -> None:
+    text, message = BAD_INPUT[case]
+    plan.write_text(text)
+    exit_code, said = code("replay", str(plan))
+    assert exit_code == 2
+    assert str(plan) in said
+    assert message in said
+    assert "Traceback" not in said
+
+
+BAD_WORDS = {
+    "a file that is not there": (("replay", "nowhere.yaml"), "no file 'nowhere.yaml'"),
+    "an unknown invariant": (("run", "--include", "PVB-00"), "did you mean"),
+    "an unknown mutant": (("run", "--backend", "mutant:never-availabel"), "did you mean never-available"),
+    "a backend that cannot be imported": (("run", "--backend", "nowhere.at:All"), "cannot be imported"),
+    "something that is no backend": (("run", "--backend", "pathlib:Path"), "it lacks reset"),
+    "an unknown profile": (("run", "--profile", "huge"), "choose from smoke, default, full"),
+    "an unknown version": (("run", "--kubernetes-version", "1.99"), "no rules for Kubernetes '1.99'"),
+    "an unknown format": (("run", "--report", "pdf"), "unknown format 'pdf'"),
+    "a value of the wrong kind": (("run", "--max-examples", "many"), "'many' is not a valid integer"),
+    "a folder that cannot be written to": (("run", "-o", "/proc/nothing"), "cannot write to /proc/nothing"),
+    "a trace that is not there": (("check", "nowhere.jsonl"), "cannot be read"),
+    "a trace that is none": (("check", str(Path(__file__))), "expected one JSON object a line"),
+    "an unknown verb": (("runn",), "No such command 'runn'"),
+    "manifests without a claim": (
+        ("explain", "-f", str(Path(__file__).parent / "volume.yaml")),
+        "no PersistentVolumeClaim",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_WORDS)
+def test_bad_words_exit_with_two_and_say_what_would_be_valid(case: str) -> None:
+    words, message = BAD_WORDS[case]
+    exit_code, said = code(*words)
+    assert (exit_code, "Traceback" in said) == (2, False), said
+    assert message in said
