@@ -1,8 +1,8 @@
 """What kinds of meeting between claims and volumes a history contains, predicate by predicate.
 
 Counted from the objects of the history alone. For each predicate of binding a claim and a volume that were there
-together are a *fit*, a *just-fit* (nothing to spare), a *just-not-fit* (all but one thing speaks for it), or somebody was
-silent: an *absence*. So a report can show that each predicate was tried from both sides.
+together are a *fit*, a *just-fit* (nothing to spare), a *just-not-fit* (all but one thing speaks for it), or somebody
+was silent: an *absence*. So a report can show that each predicate was tried from both sides.
 """
 
 from collections import Counter
@@ -101,7 +101,7 @@ def attributes(volume: Obj, claim: Obj) -> Iterator[str]:
 
 
 def affinity(volume: Obj, claim: Obj) -> Iterator[str]:
-    """Node affinity of volumes that claims meet; one term is just-fit, more are a fit, a term of fields just-not-fit."""
+    """Node affinity of the volume; one term is just-fit, more are a fit, a term without labels is just-not-fit."""
     terms = node_terms(volume)
     if terms is None:
         yield ABSENT
