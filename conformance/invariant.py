@@ -8,11 +8,11 @@ did. So every breach is reported, a rule that was never exercised is known, and 
     def volume_serves_one_claim(change: Change, memory: Memory) -> Findings:
         \"\"\"No two claims name the same volume.\"\"\"
 
-`on` lists the kinds whose changes it wants to see. `memory` is a dict of its own that lives as long as the history;
-what it keeps there must not grow with the length of the history, only with what exists. `Scope.ALWAYS` judges the
-state after a change, `Scope.EACH_STEP` the change itself, `Scope.SETTLED` the state once all is quiet and nothing
-disturbs; a settled invariant takes `(state, memory)`, and `on=("Asked",)` makes an invariant of answers, which takes
-`(asked, state, memory)`.
+`on` lists the kinds whose changes it wants to see, or one type of them (`Pod ADDED`). `memory` is a dict of its own
+that lives as long as the history; what it keeps there must not grow with the length of the history, only with what
+exists. `Scope.ALWAYS` judges the state after a change, `Scope.EACH_STEP` the change itself, `Scope.SETTLED` the state
+once all is quiet and nothing disturbs; a settled invariant takes `(state, memory)`, and `on=("Asked",)` makes an
+invariant of answers, which takes `(asked, state, memory)`.
 """
 
 from collections.abc import Callable, Iterator

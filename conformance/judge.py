@@ -50,7 +50,7 @@ class Judge:
     def __init__(self, header: Header, invariants: Iterable[Invariant]) -> None:
         self.state = State(header)
         self.results = {entry.id: Result(entry) for entry in invariants}
-        self._on: defaultdict[str, list[Sitting]] = defaultdict(list)
+        self._on: defaultdict[tuple[str, str], list[Sitting]] = defaultdict(list)
         self._settled: list[Sitting] = []
         self._count = 0
         self._unsettled = ""
@@ -67,8 +67,10 @@ class Judge:
             result.verdict, result.reason = Verdict.UNKNOWN, f"the history has {', '.join(lacking)}"
             return
         sitting = Sitting(result, rule.check, {})
-        for kind in rule.on:
-            self._on[kind].append(sitting)
+        for word in rule.on:
+            kind, _, only = word.partition(" ")
+            for type in (only,) if only or kind == "Asked" else _TYPES:
+                self._on[kind, type].append(sitting)
         for follower in rule.follows:
             self.state.follow(follower)
         if rule.scope is Scope.SETTLED:
@@ -78,11 +80,11 @@ class Judge:
         """Judge one more entry."""
         if isinstance(entry, Event):
             change = self.state.take(entry)
-            for sitting in self._on.get(change.key.kind, ()):
+            for sitting in self._on.get((change.key.kind, entry.type), ()):
                 self._weigh(sitting, change)
         elif isinstance(entry, Asked):
             self.state.hear(entry)
-            for sitting in self._on.get("Asked", ()):
+            for sitting in self._on.get(("Asked", ""), ()):
                 self._weigh(sitting, entry, self.state)
         elif isinstance(entry, Settled):
             self._feed_settled(entry)
@@ -136,6 +138,7 @@ class Judge:
         return list(self.results.values())
 
 
+_TYPES = ("ADDED", "MODIFIED", "DELETED")
 _EVIDENCE = {"order": "ordered", "ledgers": "ledgers"}
 _HARMLESS = (Verdict.PASS, Verdict.NOT_EXERCISED)
 

@@ -17,8 +17,10 @@ from pvkit.conformance.invariants.cuts import Cuts
 from pvkit.conformance.invariants.rest import Standing, standings
 from pvkit.conformance.invariants.sets import (
     CLAIM,
+    CLAIM_GONE,
+    CLAIM_MADE,
     POD,
-    SET,
+    POD_MADE,
     SETS_BY_NAMESPACE,
     TEMPLATES_DOC,
     claim_names,
@@ -39,7 +41,7 @@ MOST_REMEMBERED = 1024
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PVC-01, PVC-05, S5; {STORAGE_DOC}",
-    on=(POD,),
+    on=(POD_MADE,),
 )
 def pod_mounts_its_own_claims(change: Change, memory: Memory) -> Findings:
     """A set's pod mounts, for every claim template, the claim of its own ordinal."""
@@ -63,7 +65,7 @@ def pod_mounts_its_own_claims(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"ORDER-14, S5; {POD_CONTROL}: CreateStatefulPod; {TEMPLATES_DOC}",
-    on=(POD, CLAIM),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -84,7 +86,7 @@ def claims_come_before_their_pod(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PVC-01; {STORAGE_DOC}",
-    on=(CLAIM, SET),
+    on=(CLAIM_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -129,7 +131,7 @@ def _expected(change: Change) -> Iterator[str]:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PVC-01, PVC-03; {TEMPLATES_DOC}",
-    on=(CLAIM, SET),
+    on=(CLAIM_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -149,7 +151,7 @@ def claim_follows_its_template(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source="PVC-03, HB-115; pkg/controller/statefulset/stateful_set_utils.go: getPersistentVolumeClaims",
-    on=(CLAIM, SET),
+    on=(CLAIM_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -174,7 +176,7 @@ def _labelled(claim: Obj, version: Obj, template: Obj) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"PVC-07, PVC-08, HB-091; {POD_CONTROL}: createPersistentVolumeClaims",
-    on=(POD,),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -248,7 +250,7 @@ VOLUMES_BY_ASSET = Index("volumes by what holds their data", "PersistentVolume",
     scope=Scope.ALWAYS,
     level=Level.CONTRACT,
     source=f"PVC-15, IDENT-11, S2; {STORAGE_DOC}",
-    on=("Process", CLAIM),
+    on=("Process ADDED", CLAIM_GONE),
     needs=("order", "ledgers"),
 )
 def data_is_found_again(change: Change, memory: Memory) -> Findings:

@@ -11,7 +11,7 @@ to hold.
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pvkit.backends.objects import Key, Obj, controller_of, deleting, labels, name, namespace, selects, uid
 from pvkit.backends.protocol import Fault, Settled
@@ -77,6 +77,8 @@ class Cuts:
         self.rewound = False
         self.blurred = False
         self.blurred_until = -1
+        self.standings: list[Any] | None = None
+        """Where the sets stand at the last rest, once somebody has worked it out."""
 
     def take(self, change: Change) -> None:
         """One more event."""
@@ -102,6 +104,7 @@ class Cuts:
             self.blurred = self.blurred or entry.request.word not in CLEAR
 
     def _rest(self, state: State) -> None:
+        self.standings = None
         self.rest_before, self.rest, self.rewound = self.rest, state.index, False
         if self.blurred:
             self.blurred, self.blurred_until = False, state.index

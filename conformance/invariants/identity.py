@@ -35,6 +35,9 @@ from pvkit.conformance.invariants.sets import (
     IDENTITY_DOC,
     OUT_OF_SERVICE,
     POD,
+    POD_CHANGED,
+    POD_GONE,
+    POD_MADE,
     SET,
     UTILS,
     begins_to_go,
@@ -64,7 +67,7 @@ def _made_by_set(change: Change) -> Obj | None:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"IDENT-01, S4; {IDENTITY_DOC}",
-    on=(POD,),
+    on=(POD_MADE,),
 )
 def pod_name_is_set_and_ordinal(change: Change, memory: Memory) -> Findings:
     """A set's pod is named after the set and its ordinal."""
@@ -82,7 +85,7 @@ def pod_name_is_set_and_ordinal(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"IDENT-02, REV-02; {LABELS_DOC}",
-    on=(POD,),
+    on=(POD_MADE,),
 )
 def pod_carries_its_labels(change: Change, memory: Memory) -> Findings:
     """A set's pod is born with the labels for its name, its ordinal and its revision, and fits the set's selector."""
@@ -105,7 +108,7 @@ def pod_carries_its_labels(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"IDENT-03, DNS-01; {NETWORK_DOC}",
-    on=(POD,),
+    on=(POD_MADE,),
 )
 def pod_has_its_host_name(change: Change, memory: Memory) -> Findings:
     """A set's pod has its own name as hostname, and the set's service as subdomain."""
@@ -130,7 +133,7 @@ def pod_has_its_host_name(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"IDENT-05, DEL-02; {UTILS}: newStatefulSetPod",
-    on=(POD,),
+    on=(POD_MADE,),
 )
 def pod_is_controlled_by_its_set(change: Change, memory: Memory) -> Findings:
     """A set's pod has one controlling owner, the set itself, and holds back the set's foreground deletion."""
@@ -150,7 +153,7 @@ def pod_is_controlled_by_its_set(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"IDENT-06, IDENT-12, S4; {ADOPTION}",
-    on=(POD, SET),
+    on=(POD_CHANGED,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -192,7 +195,7 @@ def _adopter(change: Change) -> Obj | None:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source="IDENT-06, DEL-04, HB-121; pkg/controller/statefulset/stateful_set.go: canAdoptFunc",
-    on=(POD, "ControllerRevision"),
+    on=(POD_CHANGED, "ControllerRevision MODIFIED"),
     needs=("order",),
 )
 def going_set_adopts_nothing(change: Change, memory: Memory) -> Findings:
@@ -249,7 +252,7 @@ def orphans_are_adopted_and_strangers_released(state: State, memory: Memory) -> 
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source="IDENT-09, IDENT-10, HB-020; https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/",
-    on=(POD, SET),
+    on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -283,7 +286,7 @@ PROCESSES = Index("processes by the name of their pod", PROCESS, _by_identity)
     scope=Scope.ALWAYS,
     level=Level.CONTRACT,
     source=f"ORDER-11, POD-11, S1; {FORCE_DOC}",
-    on=(PROCESS, POD, "Node"),
+    on=(PROCESS, POD_CHANGED, POD_GONE),
     needs=("order", "ledgers"),
 )
 def one_process_for_one_identity(change: Change, memory: Memory) -> Findings:

@@ -19,7 +19,7 @@ from pvkit.conformance.invariants.acts import (
     rest_is_healthy,
 )
 from pvkit.conformance.invariants.cuts import Cut, Cuts
-from pvkit.conformance.invariants.sets import CONTROL, DEPLOYING_DOC, POD, SET
+from pvkit.conformance.invariants.sets import CONTROL, DEPLOYING_DOC, POD, POD_CHANGED, POD_GONE, POD_MADE
 from pvkit.conformance.invariants.times import seconds
 
 EARLY = 2.0
@@ -31,7 +31,7 @@ EARLY = 2.0
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source="SCALE-01, ORDER-01; https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#ordinal-index",
-    on=(POD, SET),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -54,7 +54,7 @@ def created_pod_is_in_range(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"ORDER-02, SCALE-02, ORDER-11; {DEPLOYING_DOC}",
-    on=(POD, SET),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -98,7 +98,7 @@ def _word(cut: Cut, one: int) -> str:
     level=Level.UPSTREAM,
     source=f"ORDER-02, LIVE-05; {CONTROL}: processReplica; "
     "https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#minimum-ready-seconds",
-    on=(POD, SET),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -140,7 +140,7 @@ def _was_ready_before(act: Act) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"DEL-04; {CONTROL}: updateStatefulSet",
-    on=(POD, SET),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -159,7 +159,7 @@ def terminating_set_creates_nothing(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"ORDER-04, ORDER-07; {DEPLOYING_DOC}",
-    on=(POD, SET),
+    on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -183,7 +183,7 @@ def highest_pod_goes_first(change: Change, memory: Memory) -> Findings:
     level=Level.CONTRACT,
     source="ORDER-05, SCALE-02, W6; test/e2e/apps/statefulset.go: Scaling should happen in predictable order and halt "
     "if any stateful pod is unhealthy",
-    on=(POD, SET),
+    on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -206,7 +206,7 @@ def broken_pod_halts_scaling_down(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"ORDER-06, SCALE-03; {CONTROL}: processCondemned",
-    on=(POD, SET),
+    on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
 )

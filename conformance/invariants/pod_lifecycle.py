@@ -14,7 +14,15 @@ from pvkit.conformance.invariants.acts import deletion_of
 from pvkit.conformance.invariants.cuts import Cuts
 from pvkit.conformance.invariants.identity import PROCESSES, given_up
 from pvkit.conformance.invariants.rest import Standing, standings
-from pvkit.conformance.invariants.sets import CONTROL, POD, REVISION, SET, begins_to_go, is_leaving, node_troubled
+from pvkit.conformance.invariants.sets import (
+    CONTROL,
+    POD,
+    POD_CHANGED,
+    POD_GONE,
+    begins_to_go,
+    is_leaving,
+    node_troubled,
+)
 
 LIFETIME_DOC = "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-lifetime"
 TERMINATION_DOC = "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination"
@@ -78,7 +86,7 @@ def _come_by(state: State, standing: Standing) -> Iterator[Obj]:
     scope=Scope.ALWAYS,
     level=Level.CONTRACT,
     source=f"POD-07, POD-11, HB-019, HB-114; {TERMINATION_DOC}",
-    on=(POD,),
+    on=(POD_CHANGED, POD_GONE),
     needs=("order", "ledgers"),
 )
 def pod_goes_after_its_containers(change: Change, memory: Memory) -> Findings:
@@ -142,7 +150,7 @@ def _collectable(change: Change) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"POD-01, POD-04; {LIFETIME_DOC}",
-    on=(POD,),
+    on=(POD_CHANGED,),
 )
 def finished_pod_stays_finished(change: Change, memory: Memory) -> Findings:
     """A pod that has failed or succeeded never runs again."""
@@ -159,7 +167,7 @@ def finished_pod_stays_finished(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"IDENT-11; {LIFETIME_DOC}",
-    on=(POD,),
+    on=(POD_CHANGED,),
 )
 def pod_stays_on_its_node(change: Change, memory: Memory) -> Findings:
     """A pod that has a node never gets another one."""
@@ -176,7 +184,7 @@ def pod_stays_on_its_node(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source="S5, HB-109, HB-112; https://kubernetes.io/docs/concepts/architecture/controller/",
-    on=(POD, SET, REVISION),
+    on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
 )

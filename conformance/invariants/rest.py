@@ -53,9 +53,15 @@ class Standing:
     condemned: tuple[Obj, ...]
 
 
-def standings(state: State) -> Iterator[Standing]:
-    """All sets that work as usual, and had every chance to see what there is."""
+def standings(state: State) -> list[Standing]:
+    """All sets that work as usual, and had every chance to see what there is; worked out once for each rest."""
     cuts = state.follow(Cuts)
+    if cuts.standings is None:
+        cuts.standings = list(_standings(state, cuts))
+    return cuts.standings
+
+
+def _standings(state: State, cuts: Cuts) -> Iterator[Standing]:
     for stateful_set in state.all(SET):
         at = Key(SET, namespace(stateful_set), name(stateful_set))
         if deleting(stateful_set) or not cuts.informed(at) or strategy(stateful_set) == "Recreate":

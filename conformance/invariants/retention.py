@@ -27,13 +27,20 @@ from pvkit.conformance.invariants.cuts import Cuts
 from pvkit.conformance.invariants.rest import Standing, standings
 from pvkit.conformance.invariants.sets import (
     CLAIM,
+    CLAIM_CHANGED,
+    CLAIM_GONE,
+    CLAIM_MADE,
     POD,
+    POD_CHANGED,
+    POD_GONE,
+    POD_MADE,
     RETENTION_DOC,
     SET,
     UTILS,
     begins_to_go,
     claim_names,
     claim_role,
+    is_exact,
     is_leaving,
     set_of,
 )
@@ -78,7 +85,7 @@ def _of_set(change: Change, reference: Obj) -> tuple[Key, int] | None:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"S7, PVC-14, RETAIN-03, RETAIN-06, HB-096; {RETENTION_DOC}",
-    on=(CLAIM, SET, POD),
+    on=(CLAIM_MADE, CLAIM_CHANGED),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -117,7 +124,7 @@ def _dooms(version: Obj, at: int) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"untested-upstream 34, PVC-02, HB-017; {RETENTION_DOC}",
-    on=(CLAIM,),
+    on=(CLAIM_MADE, CLAIM_CHANGED),
 )
 def claims_of_others_are_left_alone(change: Change, memory: Memory) -> Findings:
     """A set makes itself or its pod the owner of no claim but those of its own templates and that pod's ordinal."""
@@ -140,7 +147,7 @@ def claims_of_others_are_left_alone(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"S6, PVC-14, PVC-15, GC-02, RETAIN-15; {COLLECTOR}",
-    on=(CLAIM, POD, SET),
+    on=(CLAIM_CHANGED, CLAIM_GONE, POD_GONE, f"{SET} DELETED"),
     needs=("order",),
 )
 def claims_go_only_with_their_owners(change: Change, memory: Memory) -> Findings:
@@ -152,9 +159,9 @@ def claims_go_only_with_their_owners(change: Change, memory: Memory) -> Findings
     claim, state = change.old, change.state
     if claim is None or not begins_to_go(change) or is_leaving(state, change.key.namespace):
         return
+    if change.gone and not is_exact(state):
+        return
     yield HELD
-    if change.life.by_client and not deleting(change.obj):
-        return  # A removal without a mark leaves no trace of who asked for it.
     alive = [ref for ref in owners(claim) if is_alive(state, claim, ref)]
     if (alive or not owners(claim)) and "delay" not in state.faults:
         told = f"its owner {alive[0]['kind']} {alive[0]['name']} exists" if alive else "it had no owner"
@@ -175,7 +182,7 @@ def _left_behind(change: Change) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"RETAIN-03, RETAIN-04, HB-123; {RETENTION_DOC}",
-    on=(POD, SET),
+    on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -236,7 +243,7 @@ def is_foreign(claim: Obj, stateful_set: Obj, at: int) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"RETAIN-09, HB-123, HB-127; {POD_CONTROL}: PodClaimIsStale",
-    on=(POD, SET),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -267,7 +274,7 @@ def _has_seen(act: Act, claim: Obj) -> bool:
     level=Level.CONTRACT,
     source="RETAIN-08, GC-02, HB-039; test/e2e/apps/statefulset.go: should not delete PVC when there is another "
     "controller",
-    on=(CLAIM,),
+    on=(CLAIM_CHANGED,),
 )
 def other_owners_are_kept(change: Change, memory: Memory) -> Findings:
     """An owner that others gave to a claim stays its owner as long as it exists."""

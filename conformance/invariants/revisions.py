@@ -15,7 +15,7 @@ from pvkit.conformance.invariants.cuts import Cuts
 from pvkit.conformance.invariants.rest import Standing, owns, standings
 from pvkit.conformance.invariants.sets import (
     CONTROL,
-    POD,
+    POD_MADE,
     PODS_BY_PARENT,
     REVISION,
     REVISIONS_BY_SET,
@@ -34,7 +34,7 @@ DEFAULT_LIMIT = 10
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"REV-02; {CONTROL}: newVersionedStatefulSetPod",
-    on=(POD, SET),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -59,7 +59,7 @@ def pod_names_its_revision(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"REV-01, S6; {CONTROL}: newVersionedStatefulSetPod",
-    on=(POD, SET),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -80,7 +80,7 @@ def pod_is_made_from_its_revision(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"REV-04, REV-06, UPDATE-20, HB-109; {HISTORY}: CreateControllerRevision",
-    on=(REVISION,),
+    on=(f"{REVISION} ADDED",),
 )
 def templates_are_recorded_once(change: Change, memory: Memory) -> Findings:
     """No template of a set is recorded in two revisions."""
@@ -220,7 +220,7 @@ def _records(recorded: Obj, stateful_set: Obj) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"STATUS-07, STATUS-09, SCALE-09, HB-098; {CONTROL}: completeRollingUpdate",
-    on=(SET, REVISION),
+    on=(f"{SET} MODIFIED",),
     needs=("order",),
     follows=(Cuts,),
 )

@@ -14,7 +14,7 @@ from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, 
 from pvkit.conformance.invariants.acts import Act, creation_of
 from pvkit.conformance.invariants.cuts import Cuts
 from pvkit.conformance.invariants.rest import Standing, standings, why_absent
-from pvkit.conformance.invariants.sets import CLAIM, DEPLOYING_DOC, POD, SET, claim_names
+from pvkit.conformance.invariants.sets import CLAIM, DEPLOYING_DOC, POD, POD_MADE, claim_names
 
 PARALLEL_DOC = "https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#parallel-pod-management"
 STORAGE_DOC = "https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage"
@@ -25,7 +25,7 @@ STORAGE_DOC = "https://kubernetes.io/docs/concepts/workloads/controllers/statefu
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"untested-upstream 41, ORDER-02; {DEPLOYING_DOC}",
-    on=(POD, SET),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )

@@ -12,7 +12,7 @@ from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.cuts import Cut, Cuts, Glimpse
 from pvkit.conformance.invariants.rest import Standing, is_available, owns, standings
-from pvkit.conformance.invariants.sets import CONTROL, POD, PODS_BY_PARENT, SET
+from pvkit.conformance.invariants.sets import CONTROL, PODS_BY_PARENT, SET
 
 STATUS_DOC = "https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/stateful-set-v1/#StatefulSetStatus"
 VALIDATION = "pkg/apis/apps/validation/validation.go: ValidateStatefulSetStatus"
@@ -83,7 +83,7 @@ def _may_go_back(change: Change) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"STATUS-01, STATUS-02, STATUS-04, S9, HB-106; {CONTROL}: computeReplicaStatus",
-    on=(SET, POD),
+    on=(f"{SET} MODIFIED",),
     needs=("order",),
     follows=(Cuts,),
 )

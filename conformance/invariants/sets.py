@@ -27,6 +27,8 @@ from pvkit.backends.workloads import claim_name, is_finished, node_name, parent_
 from pvkit.conformance.history import Change, Life, State
 
 SET, POD, CLAIM, REVISION = "StatefulSet", "Pod", "PersistentVolumeClaim", "ControllerRevision"
+POD_MADE, POD_CHANGED, POD_GONE = "Pod ADDED", "Pod MODIFIED", "Pod DELETED"
+CLAIM_MADE, CLAIM_CHANGED, CLAIM_GONE = (f"{CLAIM} {type}" for type in ("ADDED", "MODIFIED", "DELETED"))
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
@@ -120,6 +122,14 @@ def begins_to_go(change: Change) -> bool:
     if old is None or change.by_client or deleting(old):
         return False
     return new is None or deleting(new)
+
+
+def is_exact(state: State) -> bool:
+    """Whether the history knows of each removal who asked for it.
+
+    A cluster tells the version of a removal to nobody, so there the client's own removals look like any other.
+    """
+    return state.header.backend.lag == 0
 
 
 def claim_names(stateful_set: Obj, at: int) -> list[str]:

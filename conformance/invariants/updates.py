@@ -18,7 +18,17 @@ from pvkit.conformance.invariants.acts import (
     recreates,
 )
 from pvkit.conformance.invariants.cuts import Cuts
-from pvkit.conformance.invariants.sets import CONTROL, POD, REVISION, SET, UPDATE_DOC, UTILS, made_from
+from pvkit.conformance.invariants.sets import (
+    CONTROL,
+    POD_CHANGED,
+    POD_GONE,
+    POD_MADE,
+    REVISION,
+    SET,
+    UPDATE_DOC,
+    UTILS,
+    made_from,
+)
 
 PARTITION_DOC = "https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#partitions"
 
@@ -34,7 +44,7 @@ def _kept(change: Change) -> Act | None:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source="UPDATE-07; https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#on-delete",
-    on=(POD, SET, REVISION),
+    on=(POD_CHANGED, POD_GONE, SET),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -58,7 +68,7 @@ def _template_changed(change: Change) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"UPDATE-02, UPDATE-05, UPDATE-06; {PARTITION_DOC}; {CONTROL}: updateStatefulSetAfterInvariantEstablished",
-    on=(POD, SET, REVISION),
+    on=(POD_CHANGED, POD_GONE, SET),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -95,7 +105,7 @@ def _index(act: Act, version: Obj) -> int:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"UPDATE-19, POD-01, S5; {UPDATE_DOC}",
-    on=(POD, SET, REVISION),
+    on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -120,7 +130,7 @@ def pod_goes_for_a_reason(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"UPDATE-01, UPDATE-12, SCALE-05; {UPDATE_DOC}",
-    on=(POD, SET, REVISION),
+    on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -143,7 +153,7 @@ def update_goes_from_the_top(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"UPDATE-08, UPDATE-13, UPDATE-14; {CONTROL}: updateStatefulSetAfterInvariantEstablished",
-    on=(POD, SET, REVISION),
+    on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -166,7 +176,7 @@ def update_in_parallel_keeps_its_budget(change: Change, memory: Memory) -> Findi
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"UPDATE-03, UPDATE-05, UPDATE-07, S8; {PARTITION_DOC}; {UTILS}: newVersionedStatefulSetPod",
-    on=(POD, SET, REVISION),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
@@ -185,7 +195,7 @@ def new_pod_is_of_the_right_revision(change: Change, memory: Memory) -> Findings
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"UPDATE-03, UPDATE-04; {UTILS}: newVersionedStatefulSetPod",
-    on=(POD, SET, REVISION),
+    on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
 )
