@@ -57,7 +57,7 @@ def plan(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "cluster"])
+@pytest.mark.parametrize("verb", list(VERBS))
 def test_every_verb_has_help(verb: str) -> None:
     shown = pv(verb, "--help")
     assert shown.exit_code == 0
