@@ -16,19 +16,23 @@ RETRIES_SINCE = 36
 
 
 def volume_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
-    """A volume wakes itself; one that is gone, the claim of its reference."""
+    """A volume wakes itself; the claim of one that is gone is woken when the worker finds it gone (RACE-09)."""
     if new is not None:
         return (key(new),)
     assert old is not None
-    return (claim_key(old),) if claim_ref(old) is not None else ()
+    if claim_ref(old) is not None:
+        seen.memory.setdefault("gone", {})[key(old)] = claim_key(old)
+    return (key(old),)
 
 
 def claim_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
-    """A claim wakes itself; one that is gone, the volume that it named. A new one of the name hides it (RACE-09)."""
+    """A claim wakes itself; the volume of one that is gone is woken when the worker finds it gone (RACE-09)."""
     if new is not None:
         return (key(new),)
     assert old is not None
-    return (Key("PersistentVolume", "", volume_name(old)),) if volume_name(old) else ()
+    if volume_name(old):
+        seen.memory.setdefault("gone", {})[key(old)] = Key("PersistentVolume", "", volume_name(old))
+    return (key(old),)
 
 
 BINDER = Controller(
@@ -49,4 +53,5 @@ BINDER = Controller(
     resync=RESYNC_SECONDS,
     own_writes=True,
     retries_since=RETRIES_SINCE,
+    operations=frozenset({"Provisioning", "Deletion", "Recycling"}),
 )

@@ -23,9 +23,10 @@ from pvkit.backends.objects import (
     uid,
     version,
 )
-from pvkit.backends.quantities import whole
+from pvkit.backends.quantities import QuantityError, stored, whole
 from pvkit.backends.reference import classes
 from pvkit.backends.reference.matching import best_match
+from pvkit.backends.reference.migration import marked
 from pvkit.backends.reference.rules import STOP, Effect, Fail, Say, Wake, Write, rule
 from pvkit.backends.reference.view import Seen
 from pvkit.backends.storage import (
@@ -173,10 +174,23 @@ def _target(seen: Seen, at: Key) -> tuple[Obj, Obj] | None:
     return (volume, claim) if volume is not None else None
 
 
-@rule("BIND-20", on="PersistentVolumeClaim")
+@rule("RACE-09.1", on="PersistentVolumeClaim")
 def leave_gone_claim(seen: Seen, at: Key) -> Effect | None:
-    """A claim that is gone needs nothing."""
-    return STOP if seen.lookup(at) is None else None
+    """A claim that is gone wakes the volume that it named, unless another one has its name by now."""
+    woken: Key | None = seen.memory.get("gone", {}).pop(at, None)
+    if seen.lookup(at) is not None:
+        return None
+    return Wake(woken) if woken is not None else STOP
+
+
+@rule("BIND-18.0", on="PersistentVolumeClaim")
+def mark_migration(seen: Seen, at: Key) -> Effect | None:
+    """A claim whose provisioner's plugin was taken over by a driver is marked with that driver."""
+    claim = seen.lookup(at)
+    if claim is None:
+        return STOP
+    wanted = marked(claim, seen.setup.minor)
+    return Write("update", wanted) if wanted is not claim else None
 
 
 @rule("BOUND-05", on="PersistentVolumeClaim")
@@ -229,8 +243,7 @@ def ask_for_volume(seen: Seen, at: Key) -> Effect | None:
     why = classes.cannot_provision(seen, claim)
     if why:
         return Say(claim, "Warning", "ProvisioningFailed", why)
-    seen.memory[f"asked for {at}"] = uid(claim), version(claim)
-    return Wake(Key("Provisioning", at.namespace, at.name))
+    return Wake(classes.ask(seen, claim))
 
 
 @rule("BIND-13.1", on="PersistentVolumeClaim")
@@ -296,11 +309,20 @@ def bound_status(volume: Obj, claim: Obj) -> Obj:
     status = {**(claim.get("status") or {}), "accessModes": volume["spec"]["accessModes"]}
     if phase(claim) != "Bound":
         status["phase"] = "Bound"
-        before = annotations(volume).get(PRE_RESIZE_CAPACITY)
+        before = _before_resize(volume)
         status["capacity"] = {"storage": before} if before else get(volume, "spec", "capacity")
     if phase(claim) == "Pending" and attributes_class(volume):
         status["currentVolumeAttributesClassName"] = attributes_class(volume)
     return status
+
+
+def _before_resize(volume: Obj) -> str:
+    """The capacity that a volume had before a resize which is under way, "" if there is none (STATUS-04)."""
+    text = str(annotations(volume).get(PRE_RESIZE_CAPACITY, ""))
+    try:
+        return stored(text) if text else ""
+    except QuantityError:
+        return ""
 
 
 @rule("BIND-18", on="PersistentVolumeClaim")
@@ -321,6 +343,7 @@ def fail_on_foreign_volume(seen: Seen, at: Key) -> Effect | None:
 
 CLAIM_RULES = (
     leave_gone_claim,
+    mark_migration,
     lose,
     tell,
     take_default_class,

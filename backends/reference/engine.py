@@ -6,7 +6,7 @@ knows no Kubernetes semantics: rules do, and `faults` disturb it through the few
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from pvkit.backends.errors import BackendError
@@ -17,6 +17,7 @@ from pvkit.backends.reference.instance import InFlight, Instance, Worker
 from pvkit.backends.reference.rules import Controller, Say, Write
 from pvkit.backends.reference.schedule import Schedule
 from pvkit.backends.reference.store import Store
+from pvkit.backends.tables import Index
 
 PATIENCE = 1_100.0
 """Seconds without a write after which `settle` believes that the timers left are those of keys that keep failing:
@@ -152,6 +153,12 @@ class Engine:
         found: list[Obj] = self.call(
             self.instances[by], "list", {"kind": kind}, lambda: self.store.list(kind, namespace)
         )
+        return found
+
+    def live_find(self, by: str, index: Index, bucket: Hashable) -> list[Obj]:
+        """What a live LIST by an instance holds in a bucket of an index."""
+        table, about = self.store.tables[index.kind], {"kind": index.kind}
+        found: list[Obj] = self.call(self.instances[by], "list", about, lambda: list(table.find(index, bucket)))
         return found
 
     def say(self, instance: Instance, words: Say) -> bool:

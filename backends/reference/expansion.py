@@ -6,12 +6,14 @@ model knows a resizer does: first the storage, then the volume object, then the 
 
 from collections.abc import Iterable
 
-from pvkit.backends.objects import Key, Obj, annotations, get, key, phase, put, uid
+from pvkit.backends.objects import Key, Obj, annotate, annotations, get, key, phase, put, uid
 from pvkit.backends.quantities import amount
+from pvkit.backends.reference.assets import REFUSAL, asset_behind, storage_refuses
+from pvkit.backends.reference.migration import driver_for, plugin_behind
 from pvkit.backends.reference.provisioning import PROVISIONER
 from pvkit.backends.reference.rules import STOP, Controller, Effect, Fail, Say, Write, nothing, rule
 from pvkit.backends.reference.view import Seen
-from pvkit.backends.storage import PROVISIONED_BY, asset_of, capacity, claim_ref_uid, requested, volume_name
+from pvkit.backends.storage import PROVISIONED_BY, STORAGE_RESIZER, capacity, claim_ref_uid, requested, volume_name
 
 
 def wants_more(claim: Obj) -> bool:
@@ -40,35 +42,52 @@ def find_volume(seen: Seen, at: Key) -> Effect | None:
 @rule("EXPAND-02.2", on="PersistentVolumeClaim")
 def tell_of_expander(seen: Seen, at: Key) -> Effect | None:
     """An event says that somebody else has to expand the volume."""
-    claim = seen.lookup(at)
-    words = ("Normal", "ExternalExpanding", "waiting for an external controller to expand this PVC")
-    return Say(claim, *words) if claim is not None else STOP
+    pair = _pair(seen, at)
+    if pair is None:
+        return STOP
+    plugin, text = plugin_behind(pair[0], seen.setup.minor), "waiting for an external controller to expand this PVC"
+    if plugin:
+        text = f"CSI migration enabled for {plugin}; waiting for external resizer to expand the pvc"
+    return Say(pair[1], "Normal", "ExternalExpanding", text)
 
 
 @rule("EXPAND-02.3", on="PersistentVolumeClaim")
+def name_resizer(seen: Seen, at: Key) -> Effect | None:
+    """The claim of a volume whose plugin was taken over by a driver gets the name of the resizer."""
+    pair = _pair(seen, at)
+    driver = driver_for(plugin_behind(pair[0], seen.setup.minor), seen.setup.minor) if pair is not None else ""
+    if pair is None or not driver or annotations(pair[1]).get(STORAGE_RESIZER) == driver:
+        return None
+    return Write("update", annotate(pair[1], **{STORAGE_RESIZER: driver}))
+
+
+@rule("EXPAND-02.5", on="PersistentVolumeClaim")
 def grow_storage(seen: Seen, at: Key) -> Effect | None:
     """The resizer enlarges the storage of a volume that its provisioner made."""
     pair = _pair(seen, at)
     if pair is None or annotations(pair[0]).get(PROVISIONED_BY) != PROVISIONER:
         return STOP
-    asset = seen.live(Key("Asset", "", asset_of(pair[0])))
-    wanted = pair[1]["spec"]["resources"]["requests"]["storage"]
+    asset = asset_behind(seen, pair[0])
     if asset is None:
         return STOP
-    return None if asset["spec"]["size"] == wanted else Write("update", put(asset, ("spec", "size"), wanted))
-
-
-@rule("EXPAND-02.4", on="PersistentVolumeClaim")
-def grow_volume(seen: Seen, at: Key) -> Effect | None:
-    """Then the volume tells its new capacity."""
-    pair = _pair(seen, at)
-    if pair is None or capacity(pair[0]) >= requested(pair[1]):
+    if amount(asset["spec"]["size"]) >= requested(pair[1]):
         return None
-    wanted = pair[1]["spec"]["resources"]["requests"]["storage"]
-    return Write("update", put(pair[0], ("spec", "capacity", "storage"), wanted))
+    if storage_refuses(seen):
+        return Fail(REFUSAL)
+    return Write("update", put(asset, ("spec", "size"), pair[1]["spec"]["resources"]["requests"]["storage"]))
 
 
-@rule("EXPAND-02.5", on="PersistentVolumeClaim")
+@rule("EXPAND-02.6", on="PersistentVolumeClaim")
+def grow_volume(seen: Seen, at: Key) -> Effect | None:
+    """Then the volume tells its new capacity, which is that of its storage."""
+    pair = _pair(seen, at)
+    asset = asset_behind(seen, pair[0]) if pair is not None else None
+    if pair is None or asset is None or capacity(pair[0]) >= requested(pair[1]):
+        return None
+    return Write("update", put(pair[0], ("spec", "capacity", "storage"), asset["spec"]["size"]))
+
+
+@rule("EXPAND-02.7", on="PersistentVolumeClaim")
 def grow_claim(seen: Seen, at: Key) -> Effect | None:
     """At last the claim has what it asked for."""
     pair = _pair(seen, at)
@@ -87,7 +106,14 @@ def claim_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]
 EXPANDER = Controller(
     name="expander",
     rules={
-        "PersistentVolumeClaim": (find_volume, tell_of_expander, grow_storage, grow_volume, grow_claim),
+        "PersistentVolumeClaim": (
+            find_volume,
+            tell_of_expander,
+            name_resizer,
+            grow_storage,
+            grow_volume,
+            grow_claim,
+        ),
     },
     watches={"PersistentVolumeClaim": claim_changed, "PersistentVolume": nothing},
 )

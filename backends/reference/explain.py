@@ -78,7 +78,8 @@ def refusal(volume: Obj, claim: Obj) -> str:
     own = reserved_for(volume, claim)
     if claim_ref(volume) is not None and not own:
         held = claim_ref(volume) or {}
-        return f"reserved for another claim: {held.get('namespace')}/{held.get('name')} (uid {held.get('uid') or 'any'})"
+        who = f"{held.get('namespace')}/{held.get('name')} (uid {held.get('uid') or 'any'})"
+        return f"reserved for another claim: {who}"
     if capacity(volume) < requested(claim):
         wanted = get(claim, "spec", "resources", "requests", "storage")
         return f"size: wants {wanted}, has {get(volume, 'spec', 'capacity', 'storage')}"

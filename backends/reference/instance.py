@@ -118,9 +118,9 @@ class Worker:
 
     def retry(self, at: Key) -> None:
         """Let a key come back after its back-off: 5 ms doubling to 1000 s (TIME-07)."""
-        engine = self.instance.engine
+        engine, controller = self.instance.engine, self.instance.controller
         engine.arm_resync(self.instance)
-        if engine.setup.minor >= self.instance.controller.retries_since:
+        if engine.setup.minor >= controller.retries_since and self.kind not in controller.operations:
             delay = min(0.005 * 2 ** min(self.failures[at], 30), 1000.0)
             self.failures[at] += 1
             engine.clock.at(engine.clock.now + delay, (self.instance, at))

@@ -30,6 +30,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     binder.BINDER,
     protection.CLAIM_PROTECTOR,
     protection.VOLUME_PROTECTOR,
+    protection.ATTRIBUTES_PROTECTOR,
     provisioning.PROVISIONING,
     expansion.EXPANDER,
     statefulset.STATEFULSET,

@@ -7,13 +7,12 @@ Before a claim counts as gone it is looked up in the API server, since a cache m
 
 from pvkit.backends.objects import Key, Obj, annotations, finalizers, name, phase, put, uid, without
 from pvkit.backends.reference.binding import in_phase
-from pvkit.backends.reference.classes import IN_TREE
+from pvkit.backends.reference.migration import IN_TREE, driver_for, marked
 from pvkit.backends.reference.rules import STOP, Effect, Say, Wake, Write, rule
 from pvkit.backends.reference.view import Seen
 from pvkit.backends.storage import (
     BOUND_BY_CONTROLLER,
     IN_TREE_FINALIZER,
-    MIGRATED_TO,
     PROVISIONED_BY,
     PROVISIONER_FINALIZER,
     claim_ref,
@@ -65,19 +64,37 @@ def is_released(seen: Seen, volume: Obj) -> bool:
     return claim is None or (volume_name(claim) not in ("", name(volume)) and is_disposable(volume))
 
 
+@rule("RACE-09.2", on="PersistentVolume")
+def wake_claim_of_gone_volume(seen: Seen, at: Key) -> Effect | None:
+    """A volume that is gone wakes the claim of its reference, unless another one has its name by now."""
+    woken: Key | None = seen.memory.get("gone", {}).pop(at, None)
+    if seen.lookup(at) is not None:
+        return None
+    return Wake(woken) if woken is not None else STOP
+
+
 @rule("RECLAIM-16", on="PersistentVolume")
 def keep_finalizer(seen: Seen, at: Key) -> Effect | None:
     """A volume that an in-tree plugin made carries a finalizer of ours exactly while its policy is Delete."""
     volume = seen.lookup(at)
     if volume is None:
         return STOP
-    if not annotations(volume).get(PROVISIONED_BY, "").startswith(IN_TREE) or MIGRATED_TO in annotations(volume):
-        return None
-    kept = [entry for entry in finalizers(volume) if entry not in (IN_TREE_FINALIZER, PROVISIONER_FINALIZER)]
-    wanted = [*kept, IN_TREE_FINALIZER] if reclaim_policy(volume) == "Delete" else kept
-    if sorted(wanted) == sorted(finalizers(volume)):
-        return None
-    return Write("update", put(volume, ("metadata", "finalizers"), wanted))
+    wanted = _with_finalizer(marked(volume, seen.setup.minor), seen.setup.minor)
+    return Write("update", wanted) if wanted is not volume else None
+
+
+def _with_finalizer(volume: Obj, minor: int) -> Obj:
+    """The volume with our finalizer, or without it and the external provisioner's, as its maker and policy want."""
+    by, before = annotations(volume).get(PROVISIONED_BY, ""), finalizers(volume)
+    if not by.startswith(IN_TREE):
+        return volume
+    if driver_for(by, minor):
+        wanted = [entry for entry in before if entry != IN_TREE_FINALIZER]
+    else:
+        kept = reclaim_policy(volume) == "Delete"
+        wanted = [entry for entry in before if entry != PROVISIONER_FINALIZER and (kept or entry != IN_TREE_FINALIZER)]
+        wanted += [IN_TREE_FINALIZER] if kept and IN_TREE_FINALIZER not in before else []
+    return volume if wanted == list(before) else put(volume, ("metadata", "finalizers"), wanted)
 
 
 @rule("PHASE-12.1", on="PersistentVolume")
@@ -160,6 +177,7 @@ def unbound(volume: Obj) -> Obj:
 
 
 VOLUME_RULES = (
+    wake_claim_of_gone_volume,
     keep_finalizer,
     make_available,
     release,

@@ -6,7 +6,8 @@ going over the provisioner's own storage. It deletes the storage of a volume tha
 lets the volume object go; a finalizer keeps the object until then, whatever is deleted first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from typing import Any
 
 from pvkit.backends.objects import (
     Key,
@@ -24,7 +25,20 @@ from pvkit.backends.objects import (
     uid,
     without,
 )
-from pvkit.backends.reference.rules import STOP, After, Controller, Effect, Fail, Say, Write, itself, nothing, rule
+from pvkit.backends.reference.assets import REFUSAL, asset_behind, slowness, storage_refuses
+from pvkit.backends.reference.rules import (
+    AGAIN,
+    STOP,
+    After,
+    Controller,
+    Effect,
+    Fail,
+    Say,
+    Write,
+    itself,
+    nothing,
+    rule,
+)
 from pvkit.backends.reference.view import Seen
 from pvkit.backends.storage import (
     PROVISIONED_BY,
@@ -32,16 +46,27 @@ from pvkit.backends.storage import (
     SELECTED_NODE,
     STORAGE_PROVISIONER,
     asset_of,
+    attributes_class,
+    claim_ref_uid,
     reclaim_policy,
     selector,
     storage_class,
     volume_name,
     waits_for_consumer,
 )
+from pvkit.backends.tables import Index
 
 PROVISIONER = "pvkit.dev/provisioner"
 DRIVER = "csi.pvkit.dev"
 HOSTNAME = "kubernetes.io/hostname"
+
+
+def _by_class(claim: Obj) -> Iterable[tuple[Hashable, Any]]:
+    if not volume_name(claim):
+        yield storage_class(claim), (namespace(claim), name(claim))
+
+
+CLAIMS = Index("unbound claims by class", "PersistentVolumeClaim", _by_class)
 
 
 def volume_for(claim: Obj, found: Obj, node: Obj | None) -> Obj:
@@ -56,6 +81,10 @@ def volume_for(claim: Obj, found: Obj, node: Obj | None) -> Obj:
         "claimRef": reference(claim),
         "csi": {"driver": DRIVER, "volumeHandle": called},
     }
+    if attributes_class(claim):
+        spec["volumeAttributesClassName"] = attributes_class(claim)
+    if found.get("mountOptions"):
+        spec["mountOptions"] = found["mountOptions"]
     if node is not None:
         host = {"key": HOSTNAME, "operator": "In", "values": [labels(node).get(HOSTNAME, name(node))]}
         spec["nodeAffinity"] = {"required": {"nodeSelectorTerms": [{"matchExpressions": [host]}]}}
@@ -82,11 +111,9 @@ def _asset_key(claim: Obj) -> Key:
     return Key("Asset", "", f"csi:{DRIVER}:pvc-{uid(claim)}")
 
 
-def storage_refuses(seen: Seen) -> bool:
-    """Whether the storage backend refuses this call; a fault says how many."""
-    left = int(seen.world.get("storage-refuses", 0))
-    seen.world["storage-refuses"] = max(left - 1, 0)
-    return left > 0
+def is_made_for(volume: Obj, claim: Obj) -> bool:
+    """Whether a volume is the one that this provisioner made for a claim, and not somebody else's of that name."""
+    return annotations(volume).get(PROVISIONED_BY) == PROVISIONER and claim_ref_uid(volume) == uid(claim)
 
 
 @rule("CLASS-05.1", on="PersistentVolumeClaim")
@@ -95,7 +122,10 @@ def ignore(seen: Seen, at: Key) -> Effect | None:
     claim = seen.lookup(at)
     if claim is None or is_asked(seen, claim) is None:
         return STOP
-    return STOP if seen.get("PersistentVolume", "", f"pvc-{uid(claim)}") is not None else None
+    volume = seen.live(Key("PersistentVolume", "", f"pvc-{uid(claim)}"))
+    if volume is None:
+        return None
+    return STOP if is_made_for(volume, claim) else Fail("the name of the volume is taken")
 
 
 @rule("CLASS-07", on="PersistentVolumeClaim")
@@ -117,7 +147,7 @@ def take_time(seen: Seen, at: Key) -> Effect | None:
     if seen.live(_asset_key(claim)) is not None:
         return None
     since: float = seen.memory.setdefault(f"since {uid(claim)}", seen.now)
-    slow = max(_parameter(found, "slow"), int(seen.world.get("storage-slow", 0)))
+    slow = max(_parameter(found, "slow"), slowness(seen))
     if seen.now < since + slow:
         return After(since + slow - seen.now)
     failures: int = seen.memory.setdefault(f"failures {uid(claim)}", 0)
@@ -129,7 +159,7 @@ def take_time(seen: Seen, at: Key) -> Effect | None:
 
 def _give_up(claim: Obj) -> Effect:
     if SELECTED_NODE not in annotations(claim):
-        return Fail("the storage backend refused")
+        return Fail(REFUSAL)
     return Write("update", without(claim, ("metadata", "annotations", SELECTED_NODE)))
 
 
@@ -153,18 +183,17 @@ def make_storage(seen: Seen, at: Key) -> Effect | None:
 
 @rule("CLASS-05.4", on="PersistentVolumeClaim")
 def make_volume(seen: Seen, at: Key) -> Effect | None:
-    """Then the volume object, bound to the claim from the start; one that exists is the one made before."""
+    """Then the volume object, reserved for the claim from the start; one that exists is looked at again."""
     claim = seen.lookup(at)
     found = is_asked(seen, claim) if claim is not None else None
     if claim is None or found is None:
-        return STOP
-    if seen.live(Key("PersistentVolume", "", f"pvc-{uid(claim)}")) is not None:
         return STOP
     chosen = annotations(claim).get(SELECTED_NODE)
     node = seen.live(Key("Node", "", chosen)) if chosen else None
     if chosen and node is None:
         return _give_up(claim)
-    return Write("create", volume_for(claim, found, node), tolerate=("AlreadyExists",))
+    made = volume_for(claim, found, node)
+    return Write("create", made, refused=lambda why: AGAIN if why == "AlreadyExists" else None)
 
 
 def _own(seen: Seen, at: Key) -> Obj | None:
@@ -201,11 +230,11 @@ def delete_storage(seen: Seen, at: Key) -> Effect | None:
     volume = _own(seen, at)
     if volume is None or phase(volume) != "Released" or reclaim_policy(volume) != "Delete":
         return STOP
-    asset = seen.live(Key("Asset", "", asset_of(volume)))
+    asset = asset_behind(seen, volume)
     if asset is None:
         return None
     if storage_refuses(seen):
-        return Fail("the storage backend refused")
+        return Fail(REFUSAL)
     return Write("delete", asset, tolerate=("NotFound",))
 
 
@@ -230,7 +259,9 @@ def delete_unclaimed(seen: Seen, at: Key) -> Effect | None:
     claim = seen.live(Key("PersistentVolumeClaim", where, called))
     alive = claim is not None and uid(claim) == asset["spec"]["claim"]
     volume = seen.live(Key("PersistentVolume", "", f"pvc-{asset['spec']['claim']}"))
-    return STOP if alive or volume is not None else Write("delete", asset, tolerate=("NotFound",))
+    if alive or volume is not None:
+        return STOP
+    return Fail(REFUSAL) if storage_refuses(seen) else Write("delete", asset, tolerate=("NotFound",))
 
 
 def claim_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
@@ -245,7 +276,7 @@ def class_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]
     """A class that appears brings back the claims that wait for it."""
     if new is None or old is not None or new.get("provisioner") != PROVISIONER:
         return ()
-    return [key(claim) for claim in seen.all("PersistentVolumeClaim") if storage_class(claim) == name(new)]
+    return [key(claim) for claim in seen.find(CLAIMS, name(new))]
 
 
 def volume_gone(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:

@@ -136,6 +136,8 @@ class Controller:
     """The minor version since which a failed pass comes back after a back-off (TIME-02)."""
     each_node: bool = False
     """Whether one copy runs on each node (`Seen.node`), as kubelets do."""
+    operations: frozenset[str] = frozenset()
+    """Kinds of key that are worked on beside the queues: a failure brings nothing back, the next resync does."""
     start: Callable[[dict[str, Any]], None] = field(default=lambda memory: None)
     """Fills a fresh memory after a start or restart."""
 

@@ -124,6 +124,10 @@ class Seen:
         """A live LIST of a namespace ("" for all)."""
         return self._engine.live_list(self._instance, kind, namespace)
 
+    def live_find(self, index: Index, bucket: Hashable) -> list[Obj]:
+        """A live LIST of which only one bucket of an index matters."""
+        return self._engine.live_find(self._instance, index, bucket)
+
     def tie(self, options: Sequence[T]) -> T:
         """One of several choices among which Kubernetes defines no winner; the schedule chooses."""
         return options[0] if len(options) == 1 else options[self._engine.schedule.tie(len(options))]
