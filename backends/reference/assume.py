@@ -35,7 +35,7 @@ def assumed(seen: Seen) -> Assumed:
 def current(seen: Seen, at: Key) -> Obj | None:
     """A volume or claim as the scheduler takes it to be."""
     cached, guess = seen.lookup(at), assumed(seen).objects.get(at)
-    if cached is None or guess is None or guess["metadata"]["uid"] != cached["metadata"]["uid"]:
+    if guess is None or cached is None or uid(guess) != uid(cached):
         return cached
     valid = version(guess) >= version(cached) if seen.setup.minor < 35 else version(guess) == version(cached)
     return guess if valid else cached

@@ -30,8 +30,8 @@ class Cycle:
     """The way of one pod to one node. `at` is the pod's key.
 
     `writes` are volumes, then claims, as they shall be; `assumed` those of them that this cycle changed in memory;
-    `answers` those that were stored; `pairs` the claims that the volumes are for. `error` is what ended it, `told`
-    whether the pod says so.
+    `answers` those that were stored; `pairs` the claims that the volumes are for. Waiting began at `since`; a look
+    that is due at `next_look` has its timer. `error` is what ended it, `told` whether the pod says so.
     """
 
     at: Key
@@ -43,6 +43,7 @@ class Cycle:
     answers: list[Obj] = field(default_factory=list)
     nominated: bool = False
     since: float | None = None
+    next_look: float | None = None
     complete: bool = False
     assigned: bool = False
     error: str = ""
@@ -70,6 +71,11 @@ def begin(seen: Seen, cycle: Cycle) -> Key:
     known.under_way[uid(cycle.pod)] = cycle
     for claim in claim_keys(cycle.pod):
         known.in_use.setdefault(claim, set()).add(uid(cycle.pod))
+    return under_key(cycle)
+
+
+def under_key(cycle: Cycle) -> Key:
+    """The key under which a cycle is worked on."""
     return Key("Binding", cycle.at.namespace, uid(cycle.pod))
 
 
@@ -176,24 +182,47 @@ def _fail(cycle: Cycle, text: str) -> Effect:
     return AGAIN
 
 
-@rule("SCHED-23", on="Binding")
-def await_volumes(seen: Seen, at: Key) -> Effect | None:
-    """Each second, from the first on, the claims are looked at until all are bound, one went wrong, or time is up."""
+@rule("SCHED-23.1", on="Binding")
+def await_look(seen: Seen, at: Key) -> Effect | None:
+    """The claims are looked at each second from the first on; a look that could not show anything new is left out."""
     cycle = _cycle(seen, at)
     if cycle is None or not cycle.writes or cycle.complete:
         return None
     if cycle.since is None:
-        cycle.since = seen.now
+        cycle.since, cycle.next_look = seen.now, seen.now + POLL
         return After(POLL)
-    verdict = _check(seen, cycle)
+    if cycle.next_look is None:
+        pause = POLL - (seen.now - cycle.since) % POLL
+        cycle.next_look = seen.now + pause
+        return After(pause)
+    if seen.now < cycle.next_look:
+        return STOP
+    cycle.next_look = None
+    return None
+
+
+@rule("SCHED-23.2", on="Binding")
+def look(seen: Seen, at: Key) -> Effect | None:
+    """A look at the claims ends the wait when all are bound, when one went wrong, or when time is up."""
+    cycle = _cycle(seen, at)
+    if cycle is None or cycle.since is None or cycle.complete:
+        return None
+    verdict, last = _check(seen, cycle), cycle.since + PATIENCE
     if verdict == "":
         cycle.complete = True
         return None
-    if verdict is None and seen.now < cycle.since + PATIENCE:
-        return After(POLL)
+    if verdict is None and seen.now < last:
+        return After(last - seen.now)
     if verdict is None:
         cycles(seen).timed_out[uid(cycle.pod)] = fingerprint(seen, cycle.pod)
     return _fail(cycle, f"binding volumes: {verdict or 'context deadline exceeded'}")
+
+
+def concerned(seen: Seen, *claims: Key) -> list[Key]:
+    """The cycles that wait for these claims."""
+    known = cycles(seen)
+    users = [user for claim in claims for user in sorted(known.in_use.get(claim, ()))]
+    return [under_key(known.under_way[user]) for user in users if user in known.under_way]
 
 
 @rule("SCHED-07", on="Binding")
@@ -274,4 +303,4 @@ def _bound(claim: Obj) -> bool:
     return bool(volume_name(claim)) and bind_completed(claim)
 
 
-BINDING_RULES = (rest, report_failure, give_up, nominate, reserve_volume, select_node, await_volumes, assign)
+BINDING_RULES = (rest, report_failure, give_up, nominate, reserve_volume, select_node, await_look, look, assign)

@@ -14,7 +14,7 @@ from pvkit.backends.reference.view import Seen
 from pvkit.backends.tables import Index
 
 FINALIZER = "kubernetes"
-RECOUNT = 5.0
+RECOUNT = 60.0
 """Seconds until what is left in a namespace is counted again, when the cache and the API server do not agree."""
 _IMMORTAL = ("default", "kube-system", "kube-public")
 

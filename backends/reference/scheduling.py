@@ -11,7 +11,14 @@ from typing import Any
 
 from pvkit.backends.objects import Key, Obj, deleting, get, key, labels, name, uid
 from pvkit.backends.reference import assume, binding_cycle, scheduling_queue
-from pvkit.backends.reference.binding_cycle import BINDING_RULES, Cycle, cycles, fingerprint
+from pvkit.backends.reference.binding_cycle import (
+    BINDING_RULES,
+    Cycle,
+    concerned,
+    cycles,
+    fingerprint,
+    under_key,
+)
 from pvkit.backends.reference.node_affinity import taints, unwelcome
 from pvkit.backends.reference.rules import STOP, After, Controller, Effect, Say, Wake, nothing, rule
 from pvkit.backends.reference.scheduling_failure import NO_NODES, UNSCHEDULABLE, before_nodes, failure, on_nodes
@@ -19,7 +26,7 @@ from pvkit.backends.reference.scheduling_queue import CAPACITY, NODES, Topic, pa
 from pvkit.backends.reference.view import Seen
 from pvkit.backends.reference.volume_binding import UNBOUND, Claims, Offer, classify, obstacle, offer
 from pvkit.backends.reference.volume_zone import WRONG_ZONE, missing_volume, outside_zone
-from pvkit.backends.storage import READ_WRITE_ONCE_POD, access_modes, storage_class, volume_name
+from pvkit.backends.storage import READ_WRITE_ONCE_POD, access_modes, claim_ref, storage_class, volume_name
 from pvkit.backends.tables import Index
 from pvkit.backends.workloads import claim_keys, claim_volumes, is_finished, node_name
 
@@ -190,7 +197,8 @@ def _pod_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
     cycles(seen).timed_out.pop(uid(pod), None)
     if new is not None and not is_finished(new):
         return ()
-    return woken(seen, *map(topic_of_claim, claim_keys(pod)))
+    freed = woken(seen, *map(topic_of_claim, claim_keys(pod)))
+    return [*freed, under_key(cycle)] if cycle is not None else freed
 
 
 def _settle(seen: Seen, cycle: Cycle, gone: bool) -> None:
@@ -210,11 +218,19 @@ def _asks_otherwise(old: Obj, new: Obj) -> bool:
 
 
 def _claim_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
-    return woken(seen, topic_of_claim(key(new))) if new is not None else ()
+    claim = new or old
+    assert claim is not None
+    waiting = woken(seen, topic_of_claim(key(claim))) if new is not None else []
+    return [*waiting, *concerned(seen, key(claim))]
 
 
 def _volume_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
-    return woken(seen, ("volume", name(new)), ("volumes", storage_class(new))) if new is not None else ()
+    waiting = woken(seen, ("volume", name(new)), ("volumes", storage_class(new))) if new is not None else []
+    references = [claim_ref(volume) for volume in (old, new) if volume is not None]
+    claims = {
+        Key("PersistentVolumeClaim", str(ref.get("namespace") or ""), str(ref["name"])) for ref in references if ref
+    }
+    return [*waiting, *concerned(seen, *sorted(claims))]
 
 
 def _class_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
@@ -224,9 +240,12 @@ def _class_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key
 
 
 def _node_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]:
-    if new is None or (old is not None and labels(old) == labels(new) and _spec(old) == _spec(new)):
+    node = new or old
+    assert node is not None
+    if new is not None and old is not None and labels(old) == labels(new) and _spec(old) == _spec(new):
         return ()
-    return woken(seen, NODES)
+    bound_there = [cycle for cycle in cycles(seen).under_way.values() if cycle.node == name(node)]
+    return [*(woken(seen, NODES) if new is not None else ()), *map(under_key, bound_there)]
 
 
 def _spec(node: Obj) -> tuple[Any, list[Obj]]:
