@@ -12,7 +12,7 @@ from pvkit.backends.storage import BETA_CLASS, BIND_COMPLETED, BOUND_BY_CONTROLL
 from pvkit.strategies.digits import Digits, digits
 from pvkit.strategies.names import names
 from pvkit.strategies.quantities import quantities
-from pvkit.strategies.traits import Trait, chosen, known_features, with_traits
+from pvkit.strategies.traits import Trait, chosen, given_or, known_features, with_traits
 from pvkit.strategies.volumes import ROX, RWO, RWOP, RWX
 
 
@@ -93,5 +93,8 @@ def claims(
         return claim(called, *chosen(numbers, TRAITS, chosen_from), namespace=where, size=amount)
 
     return st.tuples(
-        name or names("PersistentVolumeClaim"), namespace or st.just("default"), size or quantities(), digits(8)
+        given_or(name, names("PersistentVolumeClaim")),
+        given_or(namespace, st.just("default")),
+        given_or(size, quantities()),
+        digits(8),
     ).map(made)

@@ -8,6 +8,7 @@ from pvkit.backends.objects import API_VERSIONS, Obj
 from pvkit.backends.storage import BETA_DEFAULT_CLASS, DEFAULT_CLASS, NO_PROVISIONER
 from pvkit.strategies.digits import Digits, digits
 from pvkit.strategies.names import names
+from pvkit.strategies.traits import checked_features, given_or
 from pvkit.strategies.volumes import HOSTNAME, ZONE
 
 PROVISIONER = "pvkit.dev/provisioner"
@@ -71,9 +72,9 @@ def classes(name: SearchStrategy[str] | None = None, features: tuple[str, ...] |
     """Classes that an API server admits; shrinks to one that has no provisioner and binds at once.
 
     Boosted: provisioners that exist, slow and failing ones (parameters `slow: <seconds>` and `fail: <times>`),
-    annotations that make a class default and such as only look like it.
+    annotations that make a class default and such as only look like it. Raises `UsageError` for an unknown feature.
     """
-    wanted = None if features is None else frozenset(features)
-    return st.tuples(name or names("StorageClass"), digits(1)).map(
+    wanted = checked_features(features, {feature for feature, _ in VARIANTS})
+    return st.tuples(given_or(name, names("StorageClass")), digits(1)).map(
         lambda drawn: storage_class(drawn[0], variant_of(drawn[1], wanted))
     )

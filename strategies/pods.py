@@ -3,10 +3,12 @@
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from pvkit.backends.errors import UsageError
 from pvkit.backends.objects import API_VERSIONS, Obj
 from pvkit.backends.workloads import BEHAVIOUR
 from pvkit.strategies.digits import Digits, digits
 from pvkit.strategies.names import CLAIMS, names
+from pvkit.strategies.traits import checked_features, given_or
 from pvkit.strategies.volumes import HOSTNAME
 
 BEHAVIOURS = ("unready", "slow:20", "crash", "finish", "evicted", "reject", "hang")
@@ -70,9 +72,12 @@ def pods(
 ) -> SearchStrategy[Obj]:
     """Pods that an API server admits, on one or two of the claims named; shrinks to a healthy pod of the first.
 
-    Boosted: behaviours other than healthy, pods bound to a node by selector or by name.
+    Boosted: behaviours other than healthy, pods bound to a node by selector or by name. Raises `UsageError` for an
+    unknown feature, and when no claim is named.
     """
-    wanted = None if features is None else frozenset(features)
-    return st.tuples(name or names("Pod"), digits(5)).map(
+    wanted = checked_features(features, {"behaviours", *(feature for feature, _ in PLACES)})
+    if not claims:
+        raise UsageError("pods(claims=()): at least one claim is needed")
+    return st.tuples(given_or(name, names("Pod")), digits(5)).map(
         lambda drawn: pod_of(drawn[1], drawn[0], claims, namespace, wanted)
     )

@@ -17,7 +17,7 @@ from pvkit.strategies.claims import claim
 from pvkit.strategies.digits import Digits, digits
 from pvkit.strategies.names import names
 from pvkit.strategies.pods import IMAGE
-from pvkit.strategies.traits import Trait, chosen, with_traits
+from pvkit.strategies.traits import Trait, checked_features, chosen, given_or, with_traits
 
 REPLICAS = (1, 2, 3, 2, 3, 0, 4)
 
@@ -117,9 +117,9 @@ def statefulsets(
     """StatefulSets of up to four replicas with one or two claim templates that an API server admits.
 
     Boosted: Parallel, partitions, OnDelete, start ordinals, all retention policies, minReadySeconds, short histories.
-    Shrinks to one replica with one plain template.
+    Shrinks to one replica with one plain template. Raises `UsageError` for an unknown feature.
     """
-    wanted = None if features is None else frozenset(features)
+    wanted = checked_features(features, _TEMPLATE_FEATURES | {trait.feature for trait in TRAITS})
 
     def made(drawn: tuple[str, int, Digits]) -> Obj:
         called, count, numbers = drawn
@@ -128,4 +128,6 @@ def statefulsets(
         templates = [template("data", *shape)] + ([template("logs")] if numbers.chance(56) else [])
         return stateful_set(called, *templates, traits=tuple(traits), replicas=count, namespace=namespace)
 
-    return st.tuples(name or names("StatefulSet"), replicas or st.sampled_from(REPLICAS), digits(10)).map(made)
+    return st.tuples(
+        given_or(name, names("StatefulSet")), given_or(replicas, st.sampled_from(REPLICAS)), digits(10)
+    ).map(made)

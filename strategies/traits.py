@@ -3,13 +3,17 @@
 A volume or claim is a plain one with a few traits, so it shrinks by losing them, and reads as a person would write it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+from hypothesis.strategies import SearchStrategy
 
 from pvkit.backends.errors import UsageError
 from pvkit.backends.objects import Obj
 from pvkit.strategies.digits import Digits
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,19 @@ def chosen(digits: Digits, pool: tuple[Trait, ...], features: frozenset[str] | N
 
 def known_features(features: tuple[str, ...] | None, pool: tuple[Trait, ...]) -> frozenset[str] | None:
     """The features as a set; raises `UsageError` for one that no trait of the pool belongs to."""
+    return checked_features(features, {trait.feature for trait in pool})
+
+
+def checked_features(features: tuple[str, ...] | None, known: Collection[str]) -> frozenset[str] | None:
+    """The features as a set, `None` for all; raises `UsageError` for one that is not known."""
     if features is None:
         return None
-    known = {trait.feature for trait in pool}
     for feature in features:
         if feature not in known:
             raise UsageError(f"unknown feature {feature!r}; choose from {', '.join(sorted(known))}")
     return frozenset(features)
+
+
+def given_or(given: SearchStrategy[T] | None, own: SearchStrategy[T]) -> SearchStrategy[T]:
+    """The strategy that was given, or the one of ours; strategies have no truth value to ask for."""
+    return own if given is None else given

@@ -12,7 +12,7 @@ from pvkit.backends.storage import BETA_CLASS, BOUND_BY_CONTROLLER, MIGRATED_TO,
 from pvkit.strategies.digits import Digits, digits
 from pvkit.strategies.names import names
 from pvkit.strategies.quantities import quantities
-from pvkit.strategies.traits import Trait, chosen, known_features, with_traits
+from pvkit.strategies.traits import Trait, chosen, given_or, known_features, with_traits
 
 SOURCES: dict[str, Obj] = {
     "nfs": {"server": "192.0.2.1", "path": "/export/{}"},
@@ -158,4 +158,4 @@ def volumes(
             traits.append(reservation(numbers, claims))
         return volume(called, *traits, size=amount)
 
-    return st.tuples(name or names("PersistentVolume"), size or quantities(), digits(8)).map(made)
+    return st.tuples(given_or(name, names("PersistentVolume")), given_or(size, quantities()), digits(8)).map(made)
