@@ -9,13 +9,13 @@ from pvkit.backends.reference import binding, classes, matching
 from pvkit.backends.storage import READ_WRITE_MANY, claim_ref, claim_ref_uid, refers_to, requested, selector
 
 
-@mutant("size-ignored", breaks=(), family="TERM")
+@mutant("size-ignored", breaks=("PVB-001",), family="TERM")
 def size_ignored() -> Iterable[Edit]:
     """A volume may be smaller than the claim that takes it."""
     yield edit(matching, "requested", lambda original: lambda claim: 0)
 
 
-@mutant("decimal-is-binary", breaks=(), family="TERM")
+@mutant("decimal-is-binary", breaks=("PVB-001",), family="TERM")
 def decimal_is_binary() -> Iterable[Edit]:
     """1G counts as much as 1Gi."""
     from pvkit.backends.quantities import amount
@@ -31,13 +31,13 @@ def decimal_is_binary() -> Iterable[Edit]:
     yield edit(matching, "requested", make)
 
 
-@mutant("modes-ignored", breaks=(), family="TERM")
+@mutant("modes-ignored", breaks=("PVB-002",), family="TERM")
 def modes_ignored() -> Iterable[Edit]:
     """Access modes are not looked at."""
     yield edit(matching, "access_modes", lambda original: lambda obj: frozenset())
 
 
-@mutant("modes-the-wrong-way", breaks=(), after="W5", family="TERM")
+@mutant("modes-the-wrong-way", breaks=("PVB-012",), after="W5", family="TERM")
 def modes_the_wrong_way() -> Iterable[Edit]:
     """A volume's modes must be among the claim's, not the other way round."""
     from itertools import combinations
@@ -54,7 +54,7 @@ def modes_the_wrong_way() -> Iterable[Edit]:
     yield edit(matching, "groups", make)
 
 
-@mutant("many-implies-once", breaks=(), family="TERM")
+@mutant("many-implies-once", breaks=("PVB-002",), family="TERM")
 def many_implies_once() -> Iterable[Edit]:
     """A volume that many may write counts as one for every other mode."""
 
@@ -67,7 +67,7 @@ def many_implies_once() -> Iterable[Edit]:
     yield edit(matching, "groups", make)
 
 
-@mutant("class-ignored", breaks=(), family="TERM")
+@mutant("class-ignored", breaks=("PVB-003",), family="TERM")
 def class_ignored() -> Iterable[Edit]:
     """The storage class is not looked at."""
     yield edit(matching, "storage_class", lambda original: lambda obj: "any")
@@ -79,19 +79,19 @@ def volume_mode_ignored() -> Iterable[Edit]:
     yield edit(matching, "volume_mode", lambda original: lambda obj: "Filesystem")
 
 
-@mutant("attributes-class-ignored", breaks=(), family="TERM")
+@mutant("attributes-class-ignored", breaks=("PVB-006",), family="TERM")
 def attributes_class_ignored() -> Iterable[Edit]:
     """The attributes class is not looked at."""
     yield edit(matching, "attributes_class", lambda original: lambda obj: "")
 
 
-@mutant("selector-ignored", breaks=(), after="W8", family="TERM")
+@mutant("selector-ignored", breaks=("PVB-005",), after="W8", family="TERM")
 def selector_ignored() -> Iterable[Edit]:
     """A claim's selector is not looked at."""
     yield edit(matching, "selects", lambda original: lambda selector, marks: True)
 
 
-@mutant("selector-labels-only", breaks=(), family="TERM")
+@mutant("selector-labels-only", breaks=("PVB-005",), family="TERM")
 def selector_labels_only() -> Iterable[Edit]:
     """Of a selector only matchLabels are looked at."""
 
@@ -101,7 +101,7 @@ def selector_labels_only() -> Iterable[Edit]:
     yield edit(matching, "selects", make)
 
 
-@mutant("empty-selector-matches-nothing", breaks=(), family="FIELD")
+@mutant("empty-selector-matches-nothing", breaks=("PVB-012",), family="FIELD")
 def empty_selector_matches_nothing() -> Iterable[Edit]:
     """A claim with an empty selector gets no volume."""
 
@@ -111,7 +111,7 @@ def empty_selector_matches_nothing() -> Iterable[Edit]:
     yield edit(matching, "selects", make)
 
 
-@mutant("takes-released-volumes", breaks=(), after="kubernetes/kubernetes#43592", family="TERM")
+@mutant("takes-released-volumes", breaks=("PVB-040", "PVB-053"), after="kubernetes/kubernetes#43592", family="TERM")
 def takes_released_volumes() -> Iterable[Edit]:
     """A Released volume is given to the next claim that it fits."""
 
@@ -124,7 +124,7 @@ def takes_released_volumes() -> Iterable[Edit]:
     yield edit(matching, "is_free", make)
 
 
-@mutant("takes-terminating-volumes", breaks=(), family="TERM")
+@mutant("takes-terminating-volumes", breaks=("PVB-007",), family="TERM")
 def takes_terminating_volumes() -> Iterable[Edit]:
     """A volume that is being deleted is given to a claim."""
 
@@ -148,13 +148,13 @@ def takes_reserved_volumes() -> Iterable[Edit]:
     yield edit(matching, "is_free", make)
 
 
-@mutant("reservations-not-honoured", breaks=(), after="kubernetes/kubernetes#23615", family="TERM")
+@mutant("reservations-not-honoured", breaks=("PVB-010", "PVB-013"), after="kubernetes/kubernetes#23615", family="TERM")
 def reservations_not_honoured() -> Iterable[Edit]:
     """A claim for which a volume is reserved is not given that volume."""
     yield edit(matching, "reservations", lambda original: lambda seen, claim: [])
 
 
-@mutant("reserved-size-ignored", breaks=(), after="kubernetes/kubernetes#30690", family="TERM")
+@mutant("reserved-size-ignored", breaks=("PVB-001",), after="kubernetes/kubernetes#30690", family="TERM")
 def reserved_size_ignored() -> Iterable[Edit]:
     """A volume that is reserved for a claim may be too small for it."""
     yield edit(matching, "suits", lambda original: lambda volume, claim: not deleting(volume))
@@ -200,7 +200,7 @@ def named_volume_dropped() -> Iterable[Edit]:
     yield edit(binding, "_named", make)
 
 
-@mutant("largest-volume-first", breaks=(), family="TERM")
+@mutant("largest-volume-first", breaks=("PVB-009",), family="TERM")
 def largest_volume_first() -> Iterable[Edit]:
     """Of the volumes that fit the largest is taken."""
 
@@ -230,7 +230,7 @@ def modes_do_not_rank() -> Iterable[Edit]:
     yield edit(matching, "groups", make)
 
 
-@mutant("delayed-class-bound-at-once", breaks=(), after="W3", family="TERM")
+@mutant("delayed-class-bound-at-once", breaks=("PVB-015",), after="W3", family="TERM")
 def delayed_class_bound_at_once() -> Iterable[Edit]:
     """A claim of a class that waits for its first consumer is bound without one."""
     yield edit(classes, "waits", lambda original: lambda seen, claim: False)
@@ -281,7 +281,7 @@ def default_class_never_given() -> Iterable[Edit]:
     yield edit(classes, "default_for", lambda original: lambda seen, claim: None)
 
 
-@mutant("same-name-is-same-claim", breaks=(), after="kubernetes/kubernetes#20196", family="NAME")
+@mutant("same-name-is-same-claim", breaks=("PVB-040", "PVB-133"), after="kubernetes/kubernetes#20196", family="NAME")
 def same_name_is_same_claim() -> Iterable[Edit]:
     """A volume belongs to whatever claim has the name in its claimRef."""
     from pvkit.backends.reference import phases

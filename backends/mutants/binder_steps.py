@@ -104,14 +104,20 @@ def versions_not_sent() -> Iterable[Edit]:
         yield blind(rule)
 
 
-@mutant("conflict-drops-the-pair", breaks=(), after="kubernetes/kubernetes#85320", needs=("refused",), family="STEPS")
+@mutant(
+    "conflict-drops-the-pair",
+    breaks=("PVB-012",),
+    after="kubernetes/kubernetes#85320",
+    needs=("refused",),
+    family="STEPS",
+)
 def conflict_drops_the_pair() -> Iterable[Edit]:
     """After a refused write the pair is not looked at again."""
     yield edit(binder.BINDER, "retries_since", lambda original: NEVER)
     yield edit(binder.BINDER, "resync", lambda original: 0.0)
 
 
-@mutant("bound-by-name-alone", breaks=(), after="kubernetes/kubernetes#23886", family="NAME")
+@mutant("bound-by-name-alone", breaks=("PVB-050",), after="kubernetes/kubernetes#23886", family="NAME")
 def bound_by_name_alone() -> Iterable[Edit]:
     """A claim that was bound counts as bound to any volume of the name, whosesoever that is by now."""
 
@@ -126,13 +132,13 @@ def bound_by_name_alone() -> Iterable[Edit]:
     yield dropped(binding.reserve)
 
 
-@mutant("no-resync", breaks=(), family="WAKE")
+@mutant("no-resync", breaks=("PVB-012",), family="WAKE")
 def no_resync() -> Iterable[Edit]:
     """Nothing is looked at again unless an event asks for it, so a claim that came first never gets its volume."""
     yield edit(binder.BINDER, "resync", lambda original: 0.0)
 
 
-@mutant("claim-deletion-unheard", breaks=(), after="loft-sh/vcluster#2939", family="WAKE")
+@mutant("claim-deletion-unheard", breaks=("PVB-012", "PVB-092"), after="loft-sh/vcluster#2939", family="WAKE")
 def claim_deletion_unheard() -> Iterable[Edit]:
     """The deletion of a claim wakes nobody."""
     deaf = {"PersistentVolumeClaim": lambda old, new, seen: binder.claim_changed(old, new, seen) if new else ()}
@@ -140,14 +146,19 @@ def claim_deletion_unheard() -> Iterable[Edit]:
     yield edit(binder.BINDER, "resync", lambda original: 0.0)
 
 
-@mutant("volume-loss-unheard", breaks=(), after="kubernetes-retired/cluster-api-provider-nested#351", family="WAKE")
+@mutant(
+    "volume-loss-unheard",
+    breaks=("PVB-058",),
+    after="kubernetes-retired/cluster-api-provider-nested#351",
+    family="WAKE",
+)
 def volume_loss_unheard() -> Iterable[Edit]:
     """A claim whose volume vanished goes on saying that it is Bound."""
     yield dropped(binding.lose)
     yield edit(binding.be_pending, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("claim-named-first", breaks=(), family="STEPS")
+@mutant("claim-named-first", breaks=("PVB-033",), family="STEPS")
 def claim_named_first() -> Iterable[Edit]:
     """A claim gets its volume's name before the volume refers to the claim."""
     order = {id(binding.reserve): 2, id(binding.mark_volume_bound): 3, id(binding.name_volume): 0}
@@ -160,7 +171,7 @@ def claim_named_first() -> Iterable[Edit]:
     yield edit(binder.BINDER, "rules", make)
 
 
-@mutant("completion-not-marked", breaks=(), family="STEPS")
+@mutant("completion-not-marked", breaks=("PVB-014", "PVB-021", "PVB-051", "PVB-058"), family="STEPS")
 def completion_not_marked() -> Iterable[Edit]:
     """A bound claim lacks the mark that its binding is completed."""
     path = ("metadata", "annotations", BIND_COMPLETED)
@@ -168,14 +179,14 @@ def completion_not_marked() -> Iterable[Edit]:
     yield edit(binding, "bind_completed", lambda original: lambda claim: bool(volume_name(claim)) or original(claim))
 
 
-@mutant("reservation-not-marked", breaks=(), family="FIELD")
+@mutant("reservation-not-marked", breaks=("PVB-030",), family="FIELD")
 def reservation_not_marked() -> Iterable[Edit]:
     """A volume that the binder reserved does not say so, and so is never wholly freed again."""
     path = ("metadata", "annotations", BOUND_BY_CONTROLLER)
     yield changed_write(binding.reserve, lambda seen, write: replace(write, object=without(write.object, path)))
 
 
-@mutant("everything-is-marked", breaks=(), family="FIELD")
+@mutant("everything-is-marked", breaks=("PVB-030",), family="FIELD")
 def everything_is_marked() -> Iterable[Edit]:
     """A volume that a person reserved is marked as reserved by the binder."""
 
@@ -200,7 +211,7 @@ def _assumed_uid(volume: Any) -> str:
     return "" if claim_ref(volume) is None else "assumed"
 
 
-@mutant("status-from-claim", breaks=(), family="COUNT")
+@mutant("status-from-claim", breaks=("PVB-060",), family="COUNT")
 def status_from_claim() -> Iterable[Edit]:
     """A bound claim shows the capacity that it asked for, not the one it got."""
 
@@ -214,13 +225,13 @@ def status_from_claim() -> Iterable[Edit]:
     yield edit(binding, "bound_status", make)
 
 
-@mutant("claim-status-left-behind", breaks=(), family="FIELD")
+@mutant("claim-status-left-behind", breaks=("PVB-062",), family="FIELD")
 def claim_status_left_behind() -> Iterable[Edit]:
     """A claim that is Lost or Pending goes on showing a capacity."""
     yield edit(binding, "without_volume", lambda original: lambda claim, to: put(claim, ("status", "phase"), to))
 
 
-@mutant("lost-is-final", breaks=(), family="GATE")
+@mutant("lost-is-final", breaks=("PVB-058",), family="GATE")
 def lost_is_final() -> Iterable[Edit]:
     """A Lost claim stays Lost when its volume is back."""
 
@@ -233,7 +244,12 @@ def lost_is_final() -> Iterable[Edit]:
     yield edit(binding, "_bound", make)
 
 
-@mutant("half-bound-is-bound", breaks=(), after="kubernetes-retired/cluster-api-provider-nested#351", family="STEPS")
+@mutant(
+    "half-bound-is-bound",
+    breaks=("PVB-020", "PVB-024", "PVB-033"),
+    after="kubernetes-retired/cluster-api-provider-nested#351",
+    family="STEPS",
+)
 def half_bound_is_bound() -> Iterable[Edit]:
     """A claim is told Bound though its volume never got a reference to it."""
     yield dropped(binding.reserve)
@@ -252,7 +268,7 @@ def reservation_lost_at_roll_back() -> Iterable[Edit]:
     yield edit(phases, "unbound", lambda original: lambda volume: without(volume, ("spec", "claimRef")))
 
 
-@mutant("never-available", breaks=(), family="GATE")
+@mutant("never-available", breaks=("PVB-056",), family="GATE")
 def never_available() -> Iterable[Edit]:
     """A new volume stays Pending."""
     yield edit(phases.make_available, "body", lambda original: _leave_without_uid)

@@ -33,7 +33,7 @@ def collects_what_is_owned() -> Iterable[Edit]:
     yield _owned(change)
 
 
-@mutant("collects-nothing", breaks=(), family="SCOPE")
+@mutant("collects-nothing", breaks=("API-030",), family="SCOPE")
 def collects_nothing() -> Iterable[Edit]:
     """Objects whose owners are all gone stay."""
     yield edit(collection.collect, "body", lambda original: lambda seen, at: STOP)
@@ -135,7 +135,7 @@ def collects_by_name_late() -> Iterable[Edit]:
     yield edit(collection, "_delete", make)
 
 
-@mutant("namespace-leaves-things", breaks=(), family="SCOPE")
+@mutant("namespace-leaves-things", breaks=("API-035",), family="SCOPE")
 def namespace_leaves_things() -> Iterable[Edit]:
     """A namespace goes while there is something in it."""
     yield edit(namespaces.empty, "body", lambda original: lambda seen, at: None)

@@ -71,13 +71,13 @@ def nothing_is_written() -> Iterable[Edit]:
     yield edit(containers.leave_mark, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("volume-wiped-at-start", breaks=(), after="rancher/local-path-provisioner#154", family="STEPS")
+@mutant("volume-wiped-at-start", breaks=("STS-047",), after="rancher/local-path-provisioner#154", family="STEPS")
 def volume_wiped_at_start() -> Iterable[Edit]:
     """A pod that starts finds its volumes empty, whatever was written there."""
     yield edit(containers, "_last", lambda original: lambda seen, mount: None)
 
 
-@mutant("containers-outlive-pods", breaks=(), after="kubernetes/kubernetes#35235", family="FINAL")
+@mutant("containers-outlive-pods", breaks=("STS-009", "STS-102"), after="kubernetes/kubernetes#35235", family="FINAL")
 def containers_outlive_pods() -> Iterable[Edit]:
     """A deleted pod is removed while its containers still run."""
     yield edit(pods.stop_containers, "body", lambda original: lambda seen, at: None)
@@ -88,7 +88,13 @@ def _only_when_absent(seen: Any, at: Key) -> Any:
     return STOP if containers.own(seen, at) is None else None
 
 
-@mutant("unreachable-pods-dropped", breaks=(), after="kubernetes/kubernetes#35235", needs=("node",), family="FINAL")
+@mutant(
+    "unreachable-pods-dropped",
+    breaks=("STS-102",),
+    after="kubernetes/kubernetes#35235",
+    needs=("node",),
+    family="FINAL",
+)
 def unreachable_pods_dropped() -> Iterable[Edit]:
     """Pods of a node that does not answer are removed without its word, so successors run beside them."""
 

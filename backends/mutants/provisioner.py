@@ -23,7 +23,7 @@ def _volume(change: Any) -> Edit:
 
 @mutant(
     "roll-back-of-what-was-stored",
-    breaks=(),
+    breaks=("PVB-130",),
     after="kubernetes/kubernetes#44372",
     needs=("lost-answer",),
     family="STEPS",
@@ -69,7 +69,11 @@ def _creates_blindly(original: Any) -> Any:
 
 
 @mutant(
-    "crash-leaves-storage", breaks=(), after="kubernetes-csi/external-provisioner#486", needs=("crash",), family="STEPS"
+    "crash-leaves-storage",
+    breaks=("PVB-132",),
+    after="kubernetes-csi/external-provisioner#486",
+    needs=("crash",),
+    family="STEPS",
 )
 def crash_leaves_storage() -> Iterable[Edit]:
     """Storage made for a claim that went away before the volume was written is never found again."""
@@ -117,13 +121,13 @@ def modes_not_from_claim() -> Iterable[Edit]:
     yield _volume(lambda claim, found, volume: put(volume, ("spec", "accessModes"), ["ReadWriteOnce"]))
 
 
-@mutant("half-the-size", breaks=(), family="COUNT")
+@mutant("half-the-size", breaks=("PVB-080",), family="COUNT")
 def half_the_size() -> Iterable[Edit]:
     """Volumes are made smaller than asked for."""
     yield _volume(lambda claim, found, volume: put(volume, ("spec", "capacity", "storage"), "1Mi"))
 
 
-@mutant("class-not-from-claim", breaks=(), family="FIELD")
+@mutant("class-not-from-claim", breaks=("PVB-080",), family="FIELD")
 def class_not_from_claim() -> Iterable[Edit]:
     """Volumes are made without a class."""
     yield _volume(lambda claim, found, volume: without(volume, ("spec", "storageClassName")))
@@ -160,7 +164,7 @@ def terminating_volume_leaks() -> Iterable[Edit]:
 
 @mutant(
     "terminating-volume-skipped",
-    breaks=(),
+    breaks=("PVB-092",),
     after="kubernetes-sigs/sig-storage-lib-external-provisioner#42",
     family="FINAL",
 )
@@ -179,7 +183,7 @@ def terminating_volume_skipped() -> Iterable[Edit]:
 
 @mutant(
     "finalizer-never-taken-off",
-    breaks=(),
+    breaks=("PVB-092",),
     after="kubernetes-sigs/sig-storage-lib-external-provisioner#173",
     family="FINAL",
 )
@@ -188,7 +192,7 @@ def finalizer_never_taken_off() -> Iterable[Edit]:
     yield edit(provisioning, "_without_finalizer", lambda original: lambda volume: STOP)
 
 
-@mutant("storage-not-deleted", breaks=(), family="FINAL")
+@mutant("storage-not-deleted", breaks=("PVB-131",), family="FINAL")
 def storage_not_deleted() -> Iterable[Edit]:
     """A released volume is removed and its storage stays."""
     yield dropped(provisioning.delete_storage)

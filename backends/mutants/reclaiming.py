@@ -48,13 +48,13 @@ def cleared_reference_returns() -> Iterable[Edit]:
     yield edit(phases.make_available, "body", make)
 
 
-@mutant("never-released", breaks=(), family="GATE")
+@mutant("never-released", breaks=("PVB-025", "PVB-055", "PVB-095"), family="GATE")
 def never_released() -> Iterable[Edit]:
     """A volume whose claim is gone goes on saying that it is Bound."""
     yield dropped(phases.release)
 
 
-@mutant("retain-is-delete", breaks=(), after="kubernetes/minikube#3955", family="FIELD")
+@mutant("retain-is-delete", breaks=("PVB-090",), after="kubernetes/minikube#3955", family="FIELD")
 def retain_is_delete() -> Iterable[Edit]:
     """Volumes to be retained are deleted when they are released."""
     yield edit(phases, "RECLAIMS", lambda original: {**original, "Retain": "Deletion"})
@@ -68,7 +68,7 @@ def delete_is_retain() -> Iterable[Edit]:
     yield edit(phases, "RECLAIMS", lambda original: {"Recycle": "Recycling"})
 
 
-@mutant("external-volume-failed", breaks=(), after="kubernetes/kubernetes#43138", family="SCOPE")
+@mutant("external-volume-failed", breaks=("PVB-093",), after="kubernetes/kubernetes#43138", family="SCOPE")
 def external_volume_failed() -> Iterable[Edit]:
     """A released volume that somebody else deletes is marked Failed, and so is never deleted."""
     yield edit(reclaim, "deleter", lambda original: lambda volume: original(volume) or "no volume plugin matched")
@@ -113,7 +113,7 @@ def failed_without_a_word() -> Iterable[Edit]:
     yield edit(reclaim, "in_phase", make)
 
 
-@mutant("claims-not-protected", breaks=(), after="kubernetes/kubernetes#27198", family="FINAL")
+@mutant("claims-not-protected", breaks=("PVB-101",), after="kubernetes/kubernetes#27198", family="FINAL")
 def claims_not_protected() -> Iterable[Edit]:
     """A claim is removed while a pod uses it."""
     yield dropped(protection.keep_used_claim)
@@ -135,7 +135,7 @@ def pod_list_from_cache() -> Iterable[Edit]:
     yield edit(protection.keep_used_claim, "body", make)
 
 
-@mutant("finished-pods-do-not-hold", breaks=(), family="TERM")
+@mutant("finished-pods-do-not-hold", breaks=("PVB-101",), family="TERM")
 def finished_pods_do_not_hold() -> Iterable[Edit]:
     """A claim is removed while a pod that has finished still exists."""
     yield edit(protection, "holds", lambda original: lambda pod, at: original(pod, at) and not is_finished(pod))
@@ -169,13 +169,13 @@ def missed_while_down() -> Iterable[Edit]:
     yield edit(protection.CLAIM_PROTECTOR, "watches", make)
 
 
-@mutant("claims-never-let-go", breaks=(), after=("kubernetes/kubernetes#60764", "W4"), family="FINAL")
+@mutant("claims-never-let-go", breaks=("PVB-103",), after=("kubernetes/kubernetes#60764", "W4"), family="FINAL")
 def claims_never_let_go() -> Iterable[Edit]:
     """The finalizer of a claim that nobody uses is not taken off."""
     yield dropped(protection.release_claim)
 
 
-@mutant("volumes-not-protected", breaks=(), family="FINAL")
+@mutant("volumes-not-protected", breaks=("PVB-102",), family="FINAL")
 def volumes_not_protected() -> Iterable[Edit]:
     """A volume is removed while it is bound."""
 
@@ -185,7 +185,9 @@ def volumes_not_protected() -> Iterable[Edit]:
     yield edit(protection, "phase", make)
 
 
-@mutant("volumes-never-let-go", breaks=(), after="kubernetes-sigs/kube-scheduler-simulator#160", family="FINAL")
+@mutant(
+    "volumes-never-let-go", breaks=("PVB-104",), after="kubernetes-sigs/kube-scheduler-simulator#160", family="FINAL"
+)
 def volumes_never_let_go() -> Iterable[Edit]:
     """The finalizer of a volume that is not bound is not taken off."""
     yield dropped(protection.release_volume)
@@ -202,7 +204,7 @@ def finalizers_forced_off() -> Iterable[Edit]:
     yield changed_write(protection.release_volume, change)
 
 
-@mutant("dies-of-a-missing-reference", breaks=(), after="loft-sh/vcluster#708", family="FIELD")
+@mutant("dies-of-a-missing-reference", breaks=("PVB-056",), after="loft-sh/vcluster#708", family="FIELD")
 def dies_of_a_missing_reference() -> Iterable[Edit]:
     """A volume without a reference ends every pass over it with an error."""
 

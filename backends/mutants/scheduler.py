@@ -57,7 +57,7 @@ def affinity_terms_anded() -> Iterable[Edit]:
     yield edit(volume_binding, "reaches", make)
 
 
-@mutant("unbound-claims-do-not-matter", breaks=(), family="STEPS")
+@mutant("unbound-claims-do-not-matter", breaks=("PVB-110",), family="STEPS")
 def unbound_claims_do_not_matter() -> Iterable[Edit]:
     """A pod is placed although an immediate claim of it is not bound."""
 
@@ -111,7 +111,7 @@ def _open(seen: Any, claim: Any, places: Iterable[Any]) -> Iterable[Any]:
                 yield volume
 
 
-@mutant("delayed-ignores-selector", breaks=(), family="TERM")
+@mutant("delayed-ignores-selector", breaks=("PVB-005",), family="TERM")
 def delayed_ignores_selector() -> Iterable[Edit]:
     """With WaitForFirstConsumer a claim's selector is not looked at."""
     yield edit(volume_binding, "selects", lambda original: lambda selector, marks: True)

@@ -15,7 +15,7 @@ def pod_on_terminating_claim() -> Iterable[Edit]:
     yield edit(ordering, "going", lambda original: lambda seen, work, slot: [])
 
 
-@mutant("pod-before-claims", breaks=(), family="STEPS")
+@mutant("pod-before-claims", breaks=("STS-041", "STS-046"), family="STEPS")
 def pod_before_claims() -> Iterable[Edit]:
     """A pod is created before its claims are."""
 
@@ -29,7 +29,7 @@ def pod_before_claims() -> Iterable[Edit]:
     yield edit(replicas, "missing", lambda original: lambda seen, work, slot: [])
 
 
-@mutant("claim-name-turned-round", breaks=(), family="NAME")
+@mutant("claim-name-turned-round", breaks=("STS-040", "STS-042", "STS-051"), family="NAME")
 def claim_name_turned_round() -> Iterable[Edit]:
     """Claims are named set-template-ordinal."""
 
@@ -42,7 +42,7 @@ def claim_name_turned_round() -> Iterable[Edit]:
     yield edit(identity, "claim_name", make)
 
 
-@mutant("claim-for-one-too-many", breaks=(), family="NAME")
+@mutant("claim-for-one-too-many", breaks=("STS-042",), family="NAME")
 def claim_for_one_too_many() -> Iterable[Edit]:
     """A claim is made for the ordinal after the last one, too."""
 
@@ -56,7 +56,7 @@ def claim_for_one_too_many() -> Iterable[Edit]:
     yield edit(replicas, "new_claim", make)
 
 
-@mutant("all-pods-share-a-claim", breaks=(), family="NAME")
+@mutant("all-pods-share-a-claim", breaks=("STS-040",), family="NAME")
 def all_pods_share_a_claim() -> Iterable[Edit]:
     """Every pod of a set mounts the claim of ordinal 0."""
     yield edit(identity, "claim_name", lambda original: lambda template, owner, at: original(template, owner, 0))
@@ -72,7 +72,7 @@ def claim_lost_under_pending_pod() -> Iterable[Edit]:
     yield edit(replicas, "wants_claims", make)
 
 
-@mutant("claim-labels-dropped", breaks=(), after="kubernetes/kubernetes#121053", family="FIELD")
+@mutant("claim-labels-dropped", breaks=("STS-044",), after="kubernetes/kubernetes#121053", family="FIELD")
 def claim_labels_dropped() -> Iterable[Edit]:
     """Claims do not carry the labels of the set's selector."""
 
@@ -82,7 +82,7 @@ def claim_labels_dropped() -> Iterable[Edit]:
     yield edit(replicas, "new_claim", make)
 
 
-@mutant("scale-down-deletes-claims", breaks=(), after="pravega/zookeeper-operator#314", family="SCOPE")
+@mutant("scale-down-deletes-claims", breaks=("STS-050",), after="pravega/zookeeper-operator#314", family="SCOPE")
 def scale_down_deletes_claims() -> Iterable[Edit]:
     """Claims go with a scaled-down pod although the policy says Retain."""
 
@@ -102,7 +102,9 @@ def scale_down_keeps_claims() -> Iterable[Edit]:
     yield edit(retention, "retention", make)
 
 
-@mutant("set-deletion-deletes-claims", breaks=(), after="VictoriaMetrics/operator#1845", family="SCOPE")
+@mutant(
+    "set-deletion-deletes-claims", breaks=("STS-050", "STS-056"), after="VictoriaMetrics/operator#1845", family="SCOPE"
+)
 def set_deletion_deletes_claims() -> Iterable[Edit]:
     """The set owns its claims although the policy says Retain, so they go with it."""
 
@@ -112,7 +114,7 @@ def set_deletion_deletes_claims() -> Iterable[Edit]:
     yield edit(retention, "retention", make)
 
 
-@mutant("set-deletion-keeps-claims", breaks=(), family="SCOPE")
+@mutant("set-deletion-keeps-claims", breaks=("STS-056",), family="SCOPE")
 def set_deletion_keeps_claims() -> Iterable[Edit]:
     """Claims stay when their set is deleted although the policy says Delete."""
 
@@ -154,7 +156,7 @@ def foreign_owner_dropped() -> Iterable[Edit]:
     yield edit(claim_owners, "with_right_owners", make)
 
 
-@mutant("plain-owner-references", breaks=(), family="FIELD")
+@mutant("plain-owner-references", breaks=("STS-056",), family="FIELD")
 def plain_owner_references() -> Iterable[Edit]:
     """Claims under a Delete policy refer to their owner, but not as to their controller."""
 
@@ -185,7 +187,7 @@ def condemned_claims_late() -> Iterable[Edit]:
     yield edit(claim_owners.doom_claims, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("pod-moves-to-next-claim", breaks=(), family="NAME")
+@mutant("pod-moves-to-next-claim", breaks=("STS-040",), family="NAME")
 def pod_moves_to_next_claim() -> Iterable[Edit]:
     """A pod that is created again mounts the claim of its neighbour, if there is one."""
 

@@ -15,25 +15,25 @@ def parallel_is_ordered() -> Iterable[Edit]:
     yield edit(passes, "is_parallel", lambda original: lambda stateful_set: False)
 
 
-@mutant("ordered-is-parallel", breaks=(), after="W6", family="GATE")
+@mutant("ordered-is-parallel", breaks=("STS-011", "STS-023"), after="W6", family="GATE")
 def ordered_is_parallel() -> Iterable[Edit]:
     """An OrderedReady set creates and deletes all pods at once."""
     yield edit(passes, "is_parallel", lambda original: lambda stateful_set: True)
 
 
-@mutant("next-pod-before-ready", breaks=(), after="W6", family="GATE")
+@mutant("next-pod-before-ready", breaks=("STS-011", "STS-016", "STS-090"), after="W6", family="GATE")
 def next_pod_before_ready() -> Iterable[Edit]:
     """The next pod is created as soon as the one before it exists, ready or not."""
     yield edit(ordering, "stops", lambda original: lambda work, pod: deleting(pod))
 
 
-@mutant("next-pod-beside-terminating", breaks=(), after="W6", family="GATE")
+@mutant("next-pod-beside-terminating", breaks=("STS-012",), after="W6", family="GATE")
 def next_pod_beside_terminating() -> Iterable[Edit]:
     """A pod in range that is terminating but still ready does not hold the set back."""
     yield edit(ordering, "stops", lambda original: lambda work, pod: not is_ready(pod))
 
 
-@mutant("highest-ordinal-first", breaks=(), after="W6", family="GATE")
+@mutant("highest-ordinal-first", breaks=("STS-011", "STS-080"), after="W6", family="GATE")
 def highest_ordinal_first() -> Iterable[Edit]:
     """Pods are created from the highest ordinal down."""
 
@@ -47,7 +47,7 @@ def highest_ordinal_first() -> Iterable[Edit]:
     yield edit(ordering, "arrange", make)
 
 
-@mutant("scales-down-from-below", breaks=(), after="W6", family="GATE")
+@mutant("scales-down-from-below", breaks=("STS-014",), after="W6", family="GATE")
 def scales_down_from_below() -> Iterable[Edit]:
     """Scaling down deletes the lowest condemned ordinal first."""
 
@@ -78,13 +78,13 @@ def scales_down_all_at_once() -> Iterable[Edit]:
     yield edit(scaling.delete_highest, "body", make)
 
 
-@mutant("scales-down-past-broken-pods", breaks=(), after="kubernetes/kubernetes#95586", family="GATE")
+@mutant("scales-down-past-broken-pods", breaks=("STS-023",), after="kubernetes/kubernetes#95586", family="GATE")
 def scales_down_past_broken_pods() -> Iterable[Edit]:
     """Scaling down does not wait for the pods that stay."""
     yield edit(scaling, "in_range_passed", lambda original: lambda seen, work: ordering.acts(seen, work))
 
 
-@mutant("broken-pod-blocks-scale-down", breaks=(), after="kubernetes/kubernetes#36333", family="GATE")
+@mutant("broken-pod-blocks-scale-down", breaks=("STS-081",), after="kubernetes/kubernetes#36333", family="GATE")
 def broken_pod_blocks_scale_down() -> Iterable[Edit]:
     """A condemned pod that is not ready is never deleted, even if it is the only one."""
     yield edit(scaling, "first_unhealthy", lambda original: lambda work: None)
@@ -112,7 +112,7 @@ def succeeded_pod_stays() -> Iterable[Edit]:
     yield edit(ordering, "is_finished", make)
 
 
-@mutant("one-pod-too-many", breaks=(), after="openkruise/kruise#746", family="GATE")
+@mutant("one-pod-too-many", breaks=("STS-010", "STS-081"), after="openkruise/kruise#746", family="GATE")
 def one_pod_too_many() -> Iterable[Edit]:
     """With a start ordinal the set runs one pod more than it has replicas."""
 
@@ -132,7 +132,7 @@ def works_while_terminating() -> Iterable[Edit]:
     yield edit(ordering, "acts", lambda original: lambda seen, work: True)
 
 
-@mutant("min-ready-ignored", breaks=(), after="kubernetes/kubernetes#112307", family="GATE")
+@mutant("min-ready-ignored", breaks=("STS-012",), after="kubernetes/kubernetes#112307", family="GATE")
 def min_ready_ignored() -> Iterable[Edit]:
     """A pod counts as available as soon as it is ready, whatever minReadySeconds says."""
     yield edit(ordering, "is_available", lambda original: lambda work, pod: is_ready(pod))

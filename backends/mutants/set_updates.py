@@ -148,7 +148,7 @@ def replicas_before(pod: Any, limit: int) -> bool:
     return int(name(pod).rpartition("-")[2]) < limit
 
 
-@mutant("terminating-pods-not-counted", breaks=(), family="COUNT")
+@mutant("terminating-pods-not-counted", breaks=("STS-072",), family="COUNT")
 def terminating_pods_not_counted() -> Iterable[Edit]:
     """The status leaves out pods that are terminating."""
 
@@ -158,7 +158,7 @@ def terminating_pods_not_counted() -> Iterable[Edit]:
     yield edit(set_status, "counted", make)
 
 
-@mutant("status-counts-wishes", breaks=(), after="kubernetes/kubernetes#108837", family="COUNT")
+@mutant("status-counts-wishes", breaks=("STS-072",), after="kubernetes/kubernetes#108837", family="COUNT")
 def status_counts_wishes() -> Iterable[Edit]:
     """readyReplicas tells how many pods there are, not how many are ready."""
 
@@ -172,7 +172,7 @@ def status_counts_wishes() -> Iterable[Edit]:
     yield edit(set_status, "new_status", make)
 
 
-@mutant("generation-ahead", breaks=(), family="COUNT")
+@mutant("generation-ahead", breaks=("STS-071",), family="COUNT")
 def generation_ahead() -> Iterable[Edit]:
     """observedGeneration tells of a generation that does not exist yet."""
 
@@ -186,7 +186,7 @@ def generation_ahead() -> Iterable[Edit]:
     yield edit(set_status, "new_status", make)
 
 
-@mutant("status-never-settles", breaks=(), family="COUNT")
+@mutant("status-never-settles", breaks=("STS-073", "STS-074"), family="COUNT")
 def status_never_settles() -> Iterable[Edit]:
     """The status is written only while the set has no pods."""
     yield edit(set_status, "differs", lambda original: lambda old, new: new["replicas"] == 0 and original(old, new))

