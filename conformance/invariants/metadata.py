@@ -9,7 +9,6 @@ from pvkit.backends.workloads import node_name
 from pvkit.conformance.history import Change
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.sets import POD_GONE, is_exact
-from pvkit.conformance.invariants.times import seconds
 
 KINDS = (
     "PersistentVolume",
@@ -99,15 +98,19 @@ def versions_rise(change: Change, memory: Memory) -> Findings:
     on=KINDS,
 )
 def deletion_is_not_taken_back(change: Change, memory: Memory) -> Findings:
-    """A deletion that was asked for stays asked for, and is never put off."""
+    """A deletion that was asked for stays asked for, and the time that it leaves does not grow."""
     old, new = change.old, change.new
     if old is None or new is None or not deleting(old):
         return
     yield HELD
     if not deleting(new):
         yield Violation(f"{change.key} was being deleted and is not any more", (old, new))
-    elif seconds(new["metadata"]["deletionTimestamp"]) > seconds(old["metadata"]["deletionTimestamp"]):
-        yield Violation(f"the deletion of {change.key} was put off", (old, new))
+    elif _grace(new) > _grace(old):
+        yield Violation(f"{change.key} had {_grace(old)} s to stop and has {_grace(new)} s", (old, new))
+
+
+def _grace(obj: Obj) -> int:
+    return int(obj["metadata"].get("deletionGracePeriodSeconds") or 0)
 
 
 @invariant(
