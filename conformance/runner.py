@@ -28,8 +28,6 @@ from pvkit.conformance.shapes import shapes
 from pvkit.conformance.verdict import Verdict, merged
 from pvkit.strategies.plan import Plan
 
-CANARY_SECONDS = 10.0
-
 
 class _Enough(BaseException):
     """Leaves Hypothesis at once: the time is over, or the failures are enough."""
@@ -149,13 +147,13 @@ class Run:
 
 
 def release_canary(asked: Settings, plans: SearchStrategy[Plan], invariants: Sequence[Invariant]) -> Canary:
-    """Try one mutant, chosen by the seed among those whose promise is judged here."""
+    """Try one mutant, chosen by the seed among those that plans often show and whose promise is judged here."""
     judged = {entry.id: entry for entry in invariants}
-    pairs = [(broken, id) for broken in all_mutants().values() for id in broken.breaks if id in judged]
+    pairs = [(broken, id) for broken in all_mutants().values() if broken.canary for id in broken.breaks if id in judged]
     if not pairs:
         return Canary()
     broken, id = Random(asked.seed).choice(pairs)
-    catch = hunt(MutantModel(broken), [judged[id]], plans, asked.seed, CANARY_SECONDS, shrink_seconds=0.0)
+    catch = hunt(MutantModel(broken), [judged[id]], plans, asked.seed, asked.size.seconds, shrink_seconds=0.0)
     return Canary(broken.id, id, catch.found, catch.plans, catch.seconds)
 
 

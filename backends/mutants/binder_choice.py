@@ -9,13 +9,13 @@ from pvkit.backends.reference import binding, classes, matching
 from pvkit.backends.storage import READ_WRITE_MANY, claim_ref, claim_ref_uid, refers_to, requested, selector
 
 
-@mutant("size-ignored", breaks=("PVB-001",), family="TERM")
+@mutant("size-ignored", breaks=("PVB-001",), canary=True, family="TERM")
 def size_ignored() -> Iterable[Edit]:
     """A volume may be smaller than the claim that takes it."""
     yield edit(matching, "requested", lambda original: lambda claim: 0)
 
 
-@mutant("decimal-is-binary", breaks=("PVB-001",), family="TERM")
+@mutant("decimal-is-binary", breaks=("PVB-001",), canary=True, family="TERM")
 def decimal_is_binary() -> Iterable[Edit]:
     """1G counts as much as 1Gi."""
     from pvkit.backends.quantities import amount
@@ -31,7 +31,7 @@ def decimal_is_binary() -> Iterable[Edit]:
     yield edit(matching, "requested", make)
 
 
-@mutant("modes-ignored", breaks=("PVB-002",), family="TERM")
+@mutant("modes-ignored", breaks=("PVB-002",), canary=True, family="TERM")
 def modes_ignored() -> Iterable[Edit]:
     """Access modes are not looked at."""
     yield edit(matching, "access_modes", lambda original: lambda obj: frozenset())
@@ -67,7 +67,7 @@ def many_implies_once() -> Iterable[Edit]:
     yield edit(matching, "groups", make)
 
 
-@mutant("class-ignored", breaks=("PVB-003",), family="TERM")
+@mutant("class-ignored", breaks=("PVB-003",), canary=True, family="TERM")
 def class_ignored() -> Iterable[Edit]:
     """The storage class is not looked at."""
     yield edit(matching, "storage_class", lambda original: lambda obj: "any")
@@ -85,7 +85,7 @@ def attributes_class_ignored() -> Iterable[Edit]:
     yield edit(matching, "attributes_class", lambda original: lambda obj: "")
 
 
-@mutant("selector-ignored", breaks=("PVB-005",), after="W8", family="TERM")
+@mutant("selector-ignored", breaks=("PVB-005",), canary=True, after="W8", family="TERM")
 def selector_ignored() -> Iterable[Edit]:
     """A claim's selector is not looked at."""
     yield edit(matching, "selects", lambda original: lambda selector, marks: True)
@@ -124,7 +124,7 @@ def takes_released_volumes() -> Iterable[Edit]:
     yield edit(matching, "is_free", make)
 
 
-@mutant("takes-terminating-volumes", breaks=("PVB-007",), family="TERM")
+@mutant("takes-terminating-volumes", breaks=("PVB-007",), canary=True, family="TERM")
 def takes_terminating_volumes() -> Iterable[Edit]:
     """A volume that is being deleted is given to a claim."""
 
@@ -200,7 +200,7 @@ def named_volume_dropped() -> Iterable[Edit]:
     yield edit(binding, "_named", make)
 
 
-@mutant("largest-volume-first", breaks=("PVB-009",), family="TERM")
+@mutant("largest-volume-first", breaks=("PVB-009",), canary=True, family="TERM")
 def largest_volume_first() -> Iterable[Edit]:
     """Of the volumes that fit the largest is taken."""
 

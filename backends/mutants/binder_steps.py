@@ -107,6 +107,7 @@ def versions_not_sent() -> Iterable[Edit]:
 @mutant(
     "conflict-drops-the-pair",
     breaks=("PVB-012",),
+    canary=True,
     after="kubernetes/kubernetes#85320",
     needs=("refused",),
     family="STEPS",
@@ -117,7 +118,7 @@ def conflict_drops_the_pair() -> Iterable[Edit]:
     yield edit(binder.BINDER, "resync", lambda original: 0.0)
 
 
-@mutant("bound-by-name-alone", breaks=("PVB-050",), after="kubernetes/kubernetes#23886", family="NAME")
+@mutant("bound-by-name-alone", breaks=("PVB-050",), canary=True, after="kubernetes/kubernetes#23886", family="NAME")
 def bound_by_name_alone() -> Iterable[Edit]:
     """A claim that was bound counts as bound to any volume of the name, whosesoever that is by now."""
 
@@ -132,7 +133,7 @@ def bound_by_name_alone() -> Iterable[Edit]:
     yield dropped(binding.reserve)
 
 
-@mutant("no-resync", breaks=("PVB-012",), family="WAKE")
+@mutant("no-resync", breaks=("PVB-012",), canary=True, family="WAKE")
 def no_resync() -> Iterable[Edit]:
     """Nothing is looked at again unless an event asks for it, so a claim that came first never gets its volume."""
     yield edit(binder.BINDER, "resync", lambda original: 0.0)
@@ -158,7 +159,7 @@ def volume_loss_unheard() -> Iterable[Edit]:
     yield edit(binding.be_pending, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("claim-named-first", breaks=("PVB-033",), family="STEPS")
+@mutant("claim-named-first", breaks=("PVB-033",), canary=True, family="STEPS")
 def claim_named_first() -> Iterable[Edit]:
     """A claim gets its volume's name before the volume refers to the claim."""
     order = {id(binding.reserve): 2, id(binding.mark_volume_bound): 3, id(binding.name_volume): 0}
@@ -179,7 +180,7 @@ def completion_not_marked() -> Iterable[Edit]:
     yield edit(binding, "bind_completed", lambda original: lambda claim: bool(volume_name(claim)) or original(claim))
 
 
-@mutant("reservation-not-marked", breaks=("PVB-030",), family="FIELD")
+@mutant("reservation-not-marked", breaks=("PVB-030",), canary=True, family="FIELD")
 def reservation_not_marked() -> Iterable[Edit]:
     """A volume that the binder reserved does not say so, and so is never wholly freed again."""
     path = ("metadata", "annotations", BOUND_BY_CONTROLLER)
@@ -211,7 +212,7 @@ def _assumed_uid(volume: Any) -> str:
     return "" if claim_ref(volume) is None else "assumed"
 
 
-@mutant("status-from-claim", breaks=("PVB-060",), family="COUNT")
+@mutant("status-from-claim", breaks=("PVB-060",), canary=True, family="COUNT")
 def status_from_claim() -> Iterable[Edit]:
     """A bound claim shows the capacity that it asked for, not the one it got."""
 
@@ -247,6 +248,7 @@ def lost_is_final() -> Iterable[Edit]:
 @mutant(
     "half-bound-is-bound",
     breaks=("PVB-020", "PVB-024", "PVB-033"),
+    canary=True,
     after="kubernetes-retired/cluster-api-provider-nested#351",
     family="STEPS",
 )
@@ -268,7 +270,7 @@ def reservation_lost_at_roll_back() -> Iterable[Edit]:
     yield edit(phases, "unbound", lambda original: lambda volume: without(volume, ("spec", "claimRef")))
 
 
-@mutant("never-available", breaks=("PVB-056",), family="GATE")
+@mutant("never-available", breaks=("PVB-056",), canary=True, family="GATE")
 def never_available() -> Iterable[Edit]:
     """A new volume stays Pending."""
     yield edit(phases.make_available, "body", lambda original: _leave_without_uid)

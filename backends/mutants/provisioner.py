@@ -24,6 +24,7 @@ def _volume(change: Any) -> Edit:
 @mutant(
     "roll-back-of-what-was-stored",
     breaks=("PVB-130",),
+    canary=True,
     after="kubernetes/kubernetes#44372",
     needs=("lost-answer",),
     family="STEPS",
@@ -121,13 +122,13 @@ def modes_not_from_claim() -> Iterable[Edit]:
     yield _volume(lambda claim, found, volume: put(volume, ("spec", "accessModes"), ["ReadWriteOnce"]))
 
 
-@mutant("half-the-size", breaks=("PVB-080",), family="COUNT")
+@mutant("half-the-size", breaks=("PVB-080",), canary=True, family="COUNT")
 def half_the_size() -> Iterable[Edit]:
     """Volumes are made smaller than asked for."""
     yield _volume(lambda claim, found, volume: put(volume, ("spec", "capacity", "storage"), "1Mi"))
 
 
-@mutant("class-not-from-claim", breaks=("PVB-080",), family="FIELD")
+@mutant("class-not-from-claim", breaks=("PVB-080",), canary=True, family="FIELD")
 def class_not_from_claim() -> Iterable[Edit]:
     """Volumes are made without a class."""
     yield _volume(lambda claim, found, volume: without(volume, ("spec", "storageClassName")))

@@ -48,13 +48,13 @@ def cleared_reference_returns() -> Iterable[Edit]:
     yield edit(phases.make_available, "body", make)
 
 
-@mutant("never-released", breaks=("PVB-025", "PVB-055", "PVB-095"), family="GATE")
+@mutant("never-released", breaks=("PVB-025", "PVB-055", "PVB-095"), canary=True, family="GATE")
 def never_released() -> Iterable[Edit]:
     """A volume whose claim is gone goes on saying that it is Bound."""
     yield dropped(phases.release)
 
 
-@mutant("retain-is-delete", breaks=("PVB-090",), after="kubernetes/minikube#3955", family="FIELD")
+@mutant("retain-is-delete", breaks=("PVB-090",), canary=True, after="kubernetes/minikube#3955", family="FIELD")
 def retain_is_delete() -> Iterable[Edit]:
     """Volumes to be retained are deleted when they are released."""
     yield edit(phases, "RECLAIMS", lambda original: {**original, "Retain": "Deletion"})
@@ -113,7 +113,7 @@ def failed_without_a_word() -> Iterable[Edit]:
     yield edit(reclaim, "in_phase", make)
 
 
-@mutant("claims-not-protected", breaks=("PVB-101",), after="kubernetes/kubernetes#27198", family="FINAL")
+@mutant("claims-not-protected", breaks=("PVB-101",), canary=True, after="kubernetes/kubernetes#27198", family="FINAL")
 def claims_not_protected() -> Iterable[Edit]:
     """A claim is removed while a pod uses it."""
     yield dropped(protection.keep_used_claim)
@@ -169,7 +169,9 @@ def missed_while_down() -> Iterable[Edit]:
     yield edit(protection.CLAIM_PROTECTOR, "watches", make)
 
 
-@mutant("claims-never-let-go", breaks=("PVB-103",), after=("kubernetes/kubernetes#60764", "W4"), family="FINAL")
+@mutant(
+    "claims-never-let-go", breaks=("PVB-103",), canary=True, after=("kubernetes/kubernetes#60764", "W4"), family="FINAL"
+)
 def claims_never_let_go() -> Iterable[Edit]:
     """The finalizer of a claim that nobody uses is not taken off."""
     yield dropped(protection.release_claim)
@@ -186,7 +188,11 @@ def volumes_not_protected() -> Iterable[Edit]:
 
 
 @mutant(
-    "volumes-never-let-go", breaks=("PVB-104",), after="kubernetes-sigs/kube-scheduler-simulator#160", family="FINAL"
+    "volumes-never-let-go",
+    breaks=("PVB-104",),
+    canary=True,
+    after="kubernetes-sigs/kube-scheduler-simulator#160",
+    family="FINAL",
 )
 def volumes_never_let_go() -> Iterable[Edit]:
     """The finalizer of a volume that is not bound is not taken off."""
@@ -204,7 +210,7 @@ def finalizers_forced_off() -> Iterable[Edit]:
     yield changed_write(protection.release_volume, change)
 
 
-@mutant("dies-of-a-missing-reference", breaks=("PVB-056",), after="loft-sh/vcluster#708", family="FIELD")
+@mutant("dies-of-a-missing-reference", breaks=("PVB-056",), canary=True, after="loft-sh/vcluster#708", family="FIELD")
 def dies_of_a_missing_reference() -> Iterable[Edit]:
     """A volume without a reference ends every pass over it with an error."""
 

@@ -45,6 +45,7 @@ class Mutant:
     `breaks`: ids of the invariants that must notice. `after`: the published bug or upstream test it stands for, as
     `owner/repo#number` or an id of the list of blind upstream checks. `needs`: the kinds of disturbance without which
     it must not be noticed (`stale`, `crash`, `lost-answer`, `refused`, `race`); empty for one that plain plans show.
+    `canary`: plans show it so often that an ordinary run may be staked on it.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Mutant:
     needs: tuple[str, ...]
     family: str
     make: Callable[[], Iterable[Edit]]
+    canary: bool = False
 
     @property
     def sentence(self) -> str:
@@ -80,11 +82,12 @@ def mutant(
     after: str | tuple[str, ...] = (),
     needs: tuple[str, ...] = (),
     family: str = "",
+    canary: bool = False,
 ) -> Callable[[Callable[[], Iterable[Edit]]], Mutant]:
     """Declare a mutant; the first line of the docstring says what is broken."""
 
     def declare(make: Callable[[], Iterable[Edit]]) -> Mutant:
-        return Mutant(id, breaks, (after,) if isinstance(after, str) else after, needs, family, make)
+        return Mutant(id, breaks, (after,) if isinstance(after, str) else after, needs, family, make, canary)
 
     return declare
 

@@ -57,7 +57,7 @@ def affinity_terms_anded() -> Iterable[Edit]:
     yield edit(volume_binding, "reaches", make)
 
 
-@mutant("unbound-claims-do-not-matter", breaks=("PVB-110",), family="STEPS")
+@mutant("unbound-claims-do-not-matter", breaks=("PVB-110",), canary=True, family="STEPS")
 def unbound_claims_do_not_matter() -> Iterable[Edit]:
     """A pod is placed although an immediate claim of it is not bound."""
 

@@ -15,7 +15,7 @@ def pod_on_terminating_claim() -> Iterable[Edit]:
     yield edit(ordering, "going", lambda original: lambda seen, work, slot: [])
 
 
-@mutant("pod-before-claims", breaks=("STS-041", "STS-046"), family="STEPS")
+@mutant("pod-before-claims", breaks=("STS-041", "STS-046"), canary=True, family="STEPS")
 def pod_before_claims() -> Iterable[Edit]:
     """A pod is created before its claims are."""
 
@@ -56,7 +56,7 @@ def claim_for_one_too_many() -> Iterable[Edit]:
     yield edit(replicas, "new_claim", make)
 
 
-@mutant("all-pods-share-a-claim", breaks=("STS-040",), family="NAME")
+@mutant("all-pods-share-a-claim", breaks=("STS-040",), canary=True, family="NAME")
 def all_pods_share_a_claim() -> Iterable[Edit]:
     """Every pod of a set mounts the claim of ordinal 0."""
     yield edit(identity, "claim_name", lambda original: lambda template, owner, at: original(template, owner, 0))
@@ -72,7 +72,7 @@ def claim_lost_under_pending_pod() -> Iterable[Edit]:
     yield edit(replicas, "wants_claims", make)
 
 
-@mutant("claim-labels-dropped", breaks=("STS-044",), after="kubernetes/kubernetes#121053", family="FIELD")
+@mutant("claim-labels-dropped", breaks=("STS-044",), canary=True, after="kubernetes/kubernetes#121053", family="FIELD")
 def claim_labels_dropped() -> Iterable[Edit]:
     """Claims do not carry the labels of the set's selector."""
 
@@ -103,7 +103,11 @@ def scale_down_keeps_claims() -> Iterable[Edit]:
 
 
 @mutant(
-    "set-deletion-deletes-claims", breaks=("STS-050", "STS-056"), after="VictoriaMetrics/operator#1845", family="SCOPE"
+    "set-deletion-deletes-claims",
+    breaks=("STS-050", "STS-056"),
+    canary=True,
+    after="VictoriaMetrics/operator#1845",
+    family="SCOPE",
 )
 def set_deletion_deletes_claims() -> Iterable[Edit]:
     """The set owns its claims although the policy says Retain, so they go with it."""
@@ -187,7 +191,7 @@ def condemned_claims_late() -> Iterable[Edit]:
     yield edit(claim_owners.doom_claims, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("pod-moves-to-next-claim", breaks=("STS-040",), family="NAME")
+@mutant("pod-moves-to-next-claim", breaks=("STS-040",), canary=True, family="NAME")
 def pod_moves_to_next_claim() -> Iterable[Edit]:
     """A pod that is created again mounts the claim of its neighbour, if there is one."""
 

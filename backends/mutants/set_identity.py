@@ -25,7 +25,7 @@ def _relabelled(pod: Any, label: str, value: str) -> Any:
     return put(pod, ("metadata", "labels"), {**labels(pod), label: value})
 
 
-@mutant("no-pod-name-label", breaks=("STS-002", "STS-083"), family="FIELD")
+@mutant("no-pod-name-label", breaks=("STS-002", "STS-083"), canary=True, family="FIELD")
 def no_pod_name_label() -> Iterable[Edit]:
     """Pods lack the label with their name, and nobody puts it there."""
     yield _pod(lambda owner, pod: without(pod, ("metadata", "labels", POD_NAME_LABEL)))
@@ -33,25 +33,25 @@ def no_pod_name_label() -> Iterable[Edit]:
     yield edit(ordering, "identity_matches", lambda original: lambda owner, pod: True)
 
 
-@mutant("index-label-counts-from-zero", breaks=("STS-002",), family="FIELD")
+@mutant("index-label-counts-from-zero", breaks=("STS-002",), canary=True, family="FIELD")
 def index_label_counts_from_zero() -> Iterable[Edit]:
     """The index label tells the place in the set, not the ordinal."""
     yield _pod(lambda owner, pod: _relabelled(pod, POD_INDEX_LABEL, str(ordinal(pod) - first_ordinal(owner))))
 
 
-@mutant("no-hostname", breaks=("STS-003",), family="FIELD")
+@mutant("no-hostname", breaks=("STS-003",), canary=True, family="FIELD")
 def no_hostname() -> Iterable[Edit]:
     """Pods have no hostname of their own."""
     yield _pod(lambda owner, pod: without(pod, ("spec", "hostname")))
 
 
-@mutant("no-subdomain", breaks=("STS-003",), family="FIELD")
+@mutant("no-subdomain", breaks=("STS-003",), canary=True, family="FIELD")
 def no_subdomain() -> Iterable[Edit]:
     """Pods do not name the set's service."""
     yield _pod(lambda owner, pod: without(pod, ("spec", "subdomain")))
 
 
-@mutant("owner-without-control", breaks=("STS-004",), family="FIELD")
+@mutant("owner-without-control", breaks=("STS-004",), canary=True, family="FIELD")
 def owner_without_control() -> Iterable[Edit]:
     """A pod's reference to its set does not block the set's foreground deletion."""
     yield _pod(
@@ -61,7 +61,7 @@ def owner_without_control() -> Iterable[Edit]:
     )
 
 
-@mutant("wrong-revision-label", breaks=("STS-030",), family="FIELD")
+@mutant("wrong-revision-label", breaks=("STS-030",), canary=True, family="FIELD")
 def wrong_revision_label() -> Iterable[Edit]:
     """The revision label holds the hash alone."""
 

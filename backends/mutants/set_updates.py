@@ -158,7 +158,7 @@ def terminating_pods_not_counted() -> Iterable[Edit]:
     yield edit(set_status, "counted", make)
 
 
-@mutant("status-counts-wishes", breaks=("STS-072",), after="kubernetes/kubernetes#108837", family="COUNT")
+@mutant("status-counts-wishes", breaks=("STS-072",), canary=True, after="kubernetes/kubernetes#108837", family="COUNT")
 def status_counts_wishes() -> Iterable[Edit]:
     """readyReplicas tells how many pods there are, not how many are ready."""
 
@@ -172,7 +172,7 @@ def status_counts_wishes() -> Iterable[Edit]:
     yield edit(set_status, "new_status", make)
 
 
-@mutant("generation-ahead", breaks=("STS-071",), family="COUNT")
+@mutant("generation-ahead", breaks=("STS-071",), canary=True, family="COUNT")
 def generation_ahead() -> Iterable[Edit]:
     """observedGeneration tells of a generation that does not exist yet."""
 
