@@ -155,10 +155,15 @@ def delete_storage(seen: Seen, at: Key) -> Effect | None:
 
 @rule("RECLAIM-07.5", on="Deletion")
 def drop_finalizer(seen: Seen, at: Key) -> Effect | None:
-    """Once its storage is gone the volume needs no finalizer of ours any more."""
+    """Once its storage is gone the volume needs no finalizer of ours any more.
+
+    That is done once in an operation: the worker of volumes may put it on again before the volume is deleted, and the
+    next operation takes it off a volume that is going, where it cannot come back.
+    """
     volume = seen.live(Key("PersistentVolume", "", at.name))
-    if volume is None or IN_TREE_FINALIZER not in finalizers(volume):
+    if volume is None or IN_TREE_FINALIZER not in finalizers(volume) or "dropped" in notes(seen, at):
         return None
+    notes(seen, at)["dropped"] = True
     kept = [entry for entry in finalizers(volume) if entry != IN_TREE_FINALIZER]
 
     def refused(why: str) -> Effect:
