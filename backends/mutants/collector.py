@@ -101,7 +101,7 @@ def orphans_are_collected() -> Iterable[Edit]:
     yield edit(collection.set_free, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("foreground-does-not-wait", breaks=(), family="FINAL")
+@mutant("foreground-does-not-wait", breaks=("API-032",), family="FINAL")
 def foreground_does_not_wait() -> Iterable[Edit]:
     """An owner that is deleted in the foreground goes before its dependents."""
     yield edit(collection, "_blocks", lambda original: lambda dependent, owner: False)

@@ -28,7 +28,7 @@ def new_pods_at_new_revision() -> Iterable[Edit]:
         yield edit(module, "revision_for", lambda original: lambda work, at: work.update)
 
 
-@mutant("updates-from-below", breaks=(), family="GATE")
+@mutant("updates-from-below", breaks=("STS-023",), family="GATE")
 def updates_from_below() -> Iterable[Edit]:
     """A rolling update replaces the lowest ordinal first."""
 
@@ -38,7 +38,7 @@ def updates_from_below() -> Iterable[Edit]:
     yield edit(updates, "from_the_top", make)
 
 
-@mutant("updates-all-at-once", breaks=(), after="kubernetes/kubernetes#96218", family="GATE")
+@mutant("updates-all-at-once", breaks=("STS-023",), after="kubernetes/kubernetes#96218", family="GATE")
 def updates_all_at_once() -> Iterable[Edit]:
     """A rolling update does not wait for the pods that it replaced."""
 
@@ -62,7 +62,7 @@ def on_delete_updates() -> Iterable[Edit]:
     yield edit(updates, "strategy", lambda original: lambda stateful_set: "RollingUpdate")
 
 
-@mutant("update-never-starts", breaks=(), family="GATE")
+@mutant("update-never-starts", breaks=("STS-082",), family="GATE")
 def update_never_starts() -> Iterable[Edit]:
     """A new template replaces no pod."""
     yield edit(updates, "is_outdated", lambda original: lambda work, slot: False)
@@ -85,7 +85,7 @@ def update_done_too_early() -> Iterable[Edit]:
     yield edit(set_status, "completed", make)
 
 
-@mutant("update-never-completes", breaks=(), family="GATE")
+@mutant("update-never-completes", breaks=("STS-075",), family="GATE")
 def update_never_completes() -> Iterable[Edit]:
     """The current revision stays what it was after all pods are updated."""
     yield edit(set_status, "completed", lambda original: lambda work, status: status)
