@@ -17,13 +17,16 @@ from pvkit.backends.objects import Obj
 from pvkit.backends.protocol import DEFAULT_KUBERNETES, KUBERNETES_VERSIONS, Setup
 from pvkit.strategies.digits import Digits
 from pvkit.strategies.features import FEATURES, known
-from pvkit.strategies.moves.registry import table
+from pvkit.strategies.moves.registry import Move, maker_for, table
+from pvkit.strategies.naive import naive_plans
 from pvkit.strategies.plan import Plan
 from pvkit.strategies.schedules import arranged, departure
 from pvkit.strategies.volumes import HOSTNAME, ZONE
 from pvkit.strategies.world import World
 
-PROFILES = {"smoke": (8, 16), "default": (18, 28), "full": (30, 60)}
+__all__ = ["PROFILES", "naive_plans", "plans"]
+
+PROFILES = {"smoke": (8, 16), "default": (12, 18), "full": (30, 60)}
 """How many moves a plan of a profile is drawn from at most, and how many steps it has at most."""
 
 CHOICES, KEEPS = 18, 9
@@ -62,7 +65,7 @@ def _plans(profile: str, features: tuple[str, ...]) -> SearchStrategy[Plan]:
 def plan_of(
     head: bytes, moves: list[bytes], departures: list[bytes], features: tuple[str, ...], most_steps: int
 ) -> Plan:
-    """The plan that was drawn: `head` says what takes part and where, each run of bytes is a move or a departure."""
+    """The plan that was drawn: `head` says what takes no part, and where; the rest are moves and departures."""
     swarm = frozenset(
         feature
         for number, feature in enumerate(FEATURES)
@@ -73,11 +76,17 @@ def plan_of(
     world = World(setup, schedule, swarm, most_steps)
     pool = table(swarm)
     for drawn in moves:
-        if world.full:
-            break
-        world.begin(drawn[1 + CHOICES :])
-        pool[drawn[0] * len(pool) >> 8](world, Digits(drawn[1 : 1 + CHOICES]))
+        make(pool, world, drawn)
     return Plan(tuple(world.steps), setup, schedule, features=tuple(entry for entry in FEATURES if entry in world.used))
+
+
+def make(pool: tuple[Move, ...], world: World, drawn: bytes) -> None:
+    """Make the move that was drawn, or, when it finds nothing to act on, the one that makes something."""
+    chosen, numbers, before = pool[drawn[0] * len(pool) >> 8], drawn[1 : 1 + CHOICES], len(world.steps)
+    world.begin(drawn[1 + CHOICES :])
+    chosen(world, Digits(numbers))
+    if len(world.steps) == before:
+        maker_for(chosen)(world, Digits(numbers))
 
 
 def _setup(numbers: Digits, swarm: frozenset[str]) -> Setup:

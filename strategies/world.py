@@ -4,6 +4,7 @@ A move looks at the objects, chooses among them and adds steps; each step is pla
 have gone by the time a faulty backend plays the plan: then it must fail in the documented manner.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,13 +20,24 @@ SKIP_BELOW = 8
 BUDGET = Budget(turns=5_000)
 
 
+_LOCAL = threading.local()
+
+
+def _model() -> ReferenceModel:
+    """The model of this thread: a plan is drawn from beginning to end before the next one begins."""
+    if not hasattr(_LOCAL, "model"):
+        _LOCAL.model = ReferenceModel()
+    found: ReferenceModel = _LOCAL.model
+    return found
+
+
 class World:
     """Steps so far, and the model after them."""
 
     def __init__(
         self, setup: Setup, schedule: tuple[Departure, ...], features: frozenset[str], most_steps: int
     ) -> None:
-        self.model = ReferenceModel()
+        self.model = _model()
         self.model.reset(setup, schedule)
         self.setup, self.features, self.most_steps = setup, features, most_steps
         self.steps: list[Step] = []

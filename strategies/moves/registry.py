@@ -75,6 +75,27 @@ def table(features: frozenset[str]) -> tuple[Move, ...]:
     )
 
 
+@cache
+def maker_for(stuck: Move) -> Move:
+    """The move that makes what another one needs: a set, a pod, a claim with a provisioner, or a plain pair."""
+    called = {entry.act.__name__: entry for entry in all_moves()}
+    wanted = next((maker for feature, maker in MAKERS.items() if feature in stuck.features), "make_match")
+    return called[wanted]
+
+
+MAKERS = {
+    "sets": "make_set",
+    "updates": "make_set",
+    "retention": "make_set",
+    "provisioning": "make_dynamic",
+    "storage": "make_dynamic",
+    "pods": "make_pod",
+    "behaviours": "make_set",
+    "outages": "make_pod",
+}
+"""Which move makes what moves of a feature act on."""
+
+
 def pause(world: World, numbers: Digits) -> None:
     """What follows a move: nothing, rest, or a few turns."""
     count = numbers.pick(PAUSES)
