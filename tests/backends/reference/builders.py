@@ -6,7 +6,7 @@ the neighbouring files.
 
 from typing import Any
 
-from pvkit.backends.objects import Obj, name, phase
+from pvkit.backends.objects import NAMESPACED, Key, Obj, name, phase
 from pvkit.backends.protocol import Departure, Setup
 from pvkit.backends.reference.model import ReferenceModel
 from pvkit.backends.storage import claim_ref, volume_name
@@ -59,6 +59,10 @@ class World(Cluster):
         self.model = ReferenceModel()
         self.model.reset(setup, schedule)
         self.store = self.model.engine.store
+
+    def key(self, kind: str, called: str, namespace: str = "default") -> Key:
+        """The key of an object of any kind."""
+        return Key(kind, namespace if kind in NAMESPACED else "", called)
 
     def given(self, *objects: Obj) -> "World":
         """Create objects and let everything settle."""
