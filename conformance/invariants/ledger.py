@@ -83,7 +83,9 @@ def storage_of_a_live_claim_is_kept(change: Change, memory: Memory) -> Findings:
 def storage_goes_before_its_volume(change: Change, memory: Memory) -> Findings:
     """A provisioned volume of policy Delete vanishes only after the storage behind it is deleted."""
     volume = change.obj
-    if change.new is not None or reclaim_policy(volume) != "Delete" or not is_made(volume, change.life):
+    if change.new is not None or change.by_client or not is_made(volume, change.life):
+        return
+    if reclaim_policy(volume) != "Delete":
         return
     asset = change.state.get("Asset", "", asset_of(volume))
     if asset is None:

@@ -88,6 +88,12 @@ def test_a_volume_torn_away_by_hand_may_leave_its_storage() -> None:
     assert verdict_of("PVB-131", story) is Verdict.NOT_EXERCISED
 
 
+def test_a_finalizer_torn_off_last_by_hand_leaves_its_storage() -> None:
+    story, taken, _, _ = provisioned()
+    story.deleted(story.terminating(taken), by="client")
+    assert verdict_of("PVB-131", story) is Verdict.NOT_EXERCISED
+
+
 def test_a_retained_volume_may_leave_its_storage() -> None:
     story, taken, claimed, _ = provisioned(persistentVolumeReclaimPolicy="Retain")
     gone(story, claimed)
