@@ -43,6 +43,7 @@ def render(report: RunReport, color: bool = False) -> str:
         *(_failure(line) for line in report.lines if line.verdict is Verdict.FAIL),
         _shapes(report.shapes),
         _canary(report.canary),
+        f"the same run again: {report.command}" if report.command else "",
         summary(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -90,7 +91,7 @@ def _failure(line: Line) -> str:
     rule = line.invariant
     parts = [f"FAIL {rule.id} ({rule.level.value}): {rule.sentence}", f"source: {rule.source}"]
     if line.violation is not None:
-        parts.append(f"seen: {line.violation.message}")
+        parts += [f"expected: {rule.sentence}", f"observed: {line.violation.message}", "witnesses:"]
         parts += [_indented(yaml.safe_dump(trimmed(obj), sort_keys=False)) for obj in line.violation.witnesses[:3]]
     if line.plan is not None:
         parts += ["the plan:", *steps(line.plan)]
