@@ -11,6 +11,7 @@ from time import perf_counter
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
+from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
 from pvkit.backends.protocol import Backend
@@ -93,15 +94,19 @@ def hunt(
     seed: int,
     seconds: float = 10.0,
     shrink_seconds: float = 10.0,
+    most_plans: int = MOST_PLANS,
 ) -> Catch:
-    """Look for a plan on which the backend breaks one of the invariants, for so many seconds."""
+    """Look for a plan on which the backend breaks one of the invariants, for so many seconds.
+
+    A seed draws the same plans as in another search only if `most_plans` is the same, too.
+    """
     hunter = Hunter(backend, wanted, seconds, shrink_seconds)
 
     @seeded(seed)
     @settings(
         database=None,
         deadline=None,
-        max_examples=MOST_PLANS,
+        max_examples=most_plans,
         phases=(Phase.generate, Phase.shrink),
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
@@ -110,6 +115,6 @@ def hunt(
     def search(plan: Plan) -> None:
         hunter.try_plan(plan)
 
-    with contextlib.suppress(_Broken, _Enough):
+    with contextlib.suppress(_Broken, _Enough, Flaky):
         search()
     return hunter.catch()

@@ -8,6 +8,7 @@ shrinks that plan with this promise alone in mind.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from time import perf_counter
 
@@ -109,8 +110,6 @@ class Run:
             return
 
     def _take(self, plan: Plan) -> None:
-        setup = replace(plan.setup, kubernetes_version=self.asked.kubernetes_version)
-        plan = replace(plan, setup=setup)
         history = execute(plan, self.backend, seed=str(self.asked.seed))
         for result in judge(history, self.invariants):
             self.tallies.setdefault(result.invariant.id, Tally(result.invariant)).add(result, plan)
@@ -129,16 +128,14 @@ class Run:
                 continue
             catch = self._hunt_again(tally.invariant)
             if catch.plan is not None and size(catch.plan) <= size(tally.plan):
-                plan = replace(catch.plan, setup=tally.plan.setup)
-                again = judge(execute(plan, self.backend), [tally.invariant])[0]
+                again = judge(execute(catch.plan, self.backend), [tally.invariant])[0]
                 if again.verdict is Verdict.FAIL:
-                    tally.plan, tally.violation = plan, again.violations[0]
+                    tally.plan, tally.violation = catch.plan, again.violations[0]
 
     def _hunt_again(self, promise: Invariant) -> Catch:
-        seconds = self.asked.size.shrink_seconds
-        return hunt(
-            self.backend, [promise], self.plans, self.asked.seed, max(seconds, self.asked.size.seconds), seconds
-        )
+        wanted, seed = self.asked.size, self.asked.seed
+        seconds = max(wanted.shrink_seconds, wanted.seconds)
+        return hunt(self.backend, [promise], self.plans, seed, seconds, wanted.shrink_seconds, wanted.plans)
 
     def lines(self) -> tuple[Line, ...]:
         """One line an invariant, worst first, then by id."""
@@ -157,6 +154,10 @@ def release_canary(asked: Settings, plans: SearchStrategy[Plan], invariants: Seq
     return Canary(broken.id, id, catch.found, catch.plans, catch.seconds)
 
 
+def _at_version(version: str, plan: Plan) -> Plan:
+    return replace(plan, setup=replace(plan.setup, kubernetes_version=version))
+
+
 def run(
     backend: Backend,
     invariants: Sequence[Invariant],
@@ -167,6 +168,7 @@ def run(
 ) -> RunReport:
     """A whole run; `hear` is told how far it is, `keep` gets each history."""
     started = perf_counter()
+    plans = plans.map(partial(_at_version, asked.kubernetes_version))
     canary = release_canary(asked, plans, invariants) if asked.canary else Canary()
     under_way = Run(backend, invariants, asked, plans, hear, keep)
     under_way.play()
