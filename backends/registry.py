@@ -1,6 +1,8 @@
 """Backends by name: the model, its mutants, a class of yours, or an installed entry point."""
 
 import importlib
+import os
+import sys
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -39,11 +41,18 @@ def _installed(spec: str) -> Any:
     found = [entry for entry in entry_points(group=GROUP) if entry.name == spec]
     if not found:
         raise UsageError(f"no backend {spec!r}; name {FORMS}")
-    return found[0].load()
+    try:
+        return found[0].load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"backend {spec!r}: {found[0].value} cannot be loaded ({error})") from None
 
 
 def _imported(spec: str) -> Any:
     module, _, attribute = spec.partition(":")
+    if not module or not attribute or module.startswith("."):
+        raise UsageError(f"no backend {spec!r}; name {FORMS}")
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # A class beside the user's tests is found, as `python -m` would find it.
     try:
         loaded = importlib.import_module(module)
     except ImportError as error:

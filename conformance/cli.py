@@ -37,6 +37,7 @@ class Verbs(click.Group):
             return None
         module = importlib.import_module(f"pvkit.conformance.commands.{cmd_name}")
         command: click.Command = module.command
+        command.context_settings = {**command.context_settings, "auto_envvar_prefix": "PVKIT"}
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -67,18 +68,23 @@ def _table(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     """Check the keys against the options of `pvkit run`, for which the file speaks."""
     from pvkit.conformance.commands.run import command
 
-    known = {option.name for option in command.params if option.name}
-    table = {name.replace("-", "_"): value for name, value in given.items()}
-    for name in table:
+    known = {word.lstrip("-"): option for option in command.params for word in option.opts if word.startswith("--")}
+    table = {}
+    for key, value in given.items():
+        name = key.replace("_", "-")
         if name not in known:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-            raise UsageError(
-                f"{path}: unknown key {name!r}; "
-                + (f"did you mean {near[0]!r}?" if near else f"known: {sorted(known)}")
-            )
+            raise UsageError(f"{path}: unknown key {key!r}; {_nearest(name, sorted(known))}")
+        option = known[name]
+        alone = getattr(option, "multiple", False) and isinstance(value, str)
+        table[option.name or name] = [value] if alone else value
     return {"run": table}
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PVKIT"})

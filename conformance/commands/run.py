@@ -37,15 +37,14 @@ def _formats(ctx: click.Context, option: click.Parameter, value: str) -> tuple[s
 @click.option("--strict", is_flag=True, help="A rule that was never exercised counts as undecided.")
 @click.option("--kubernetes-version", default=None, help="Minor version whose rules apply, 1.32 to 1.37.")
 @click.option("-o", "--output-dir", type=click.Path(path_type=Path), default=Path("report"), show_default=True)
-@click.option(
-    "--report", "formats", default="text", callback=_formats, show_default=True, help="Of text,junit,json,yaml."
-)
+@click.option("--report", default="text", callback=_formats, show_default=True, help="Of text,junit,json,yaml.")
 @click.option("--trace", type=click.Path(path_type=Path), help="Record the history of the last plan here.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")
 @click.option("--quiet", is_flag=True, help="No progress, and no report but failures.")
 @click.option("--no-color", is_flag=True, help="No colours, also with NO_COLOR set.")
 def command(**given: Any) -> int:
     """Draw plans, run them on a backend, judge what was seen, and report."""
+    _keep_out_of_the_way()
     from pvkit.backends.registry import open_backend
     from pvkit.conformance.catalogue import selected
     from pvkit.conformance.failures import made
@@ -70,6 +69,13 @@ def command(**given: Any) -> int:
         backend.close()
     keeper.write()
     return _report(report, folder, given)
+
+
+def _keep_out_of_the_way() -> None:
+    """Let Hypothesis keep its notes in the user's cache, not in the folder where the run was started."""
+    from platformdirs import user_cache_path
+
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(user_cache_path("pvkit") / "hypothesis"))
 
 
 def _settings(given: dict[str, Any]) -> Any:
@@ -125,7 +131,7 @@ def _report(report: Any, folder: Path, given: dict[str, Any]) -> int:
             for line in report.lines
         )
         report = replace(report, lines=saved)
-    write_reports(report, folder, given["formats"])
+    write_reports(report, folder, given["report"])
     color = sys.stdout.isatty() and not given["no_color"] and not os.environ.get("NO_COLOR")
     if not given["quiet"] or report.exit_code:
         click.echo(render(report, color))

@@ -66,7 +66,8 @@ def test_every_verb_has_help(verb: str) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     program = (
-        "import sys\nfrom pvkit.conformance.cli import pvkit\ntry:\n    pvkit(['--help'])\nexcept SystemExit:\n    pass\n"
+        "import sys\nfrom pvkit.conformance.cli import pvkit\n"
+        "try:\n    pvkit(['--help'])\nexcept SystemExit:\n    pass\n"
         "print(sorted({'kubernetes', 'hypothesis', 'rich', 'yaml', 'pytest'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENVIRONMENT)
@@ -126,6 +127,22 @@ def test_a_file_of_settings_is_found_by_walking_up(tmp_path: Path) -> None:
     assert configuration(tmp_path / "deep" / "down") == {"run": {"profile": "smoke", "max_examples": 3}}
 
 
+def test_a_file_of_settings_speaks_the_words_of_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.pvkit]\nreport = "json"\noutput-dir = "out"\ninclude = "PVB-001"\n')
+    assert configuration(tmp_path) == {"run": {"report": "json", "output_dir": "out", "include": ["PVB-001"]}}
+
+
+def test_the_environment_outweighs_the_file_and_a_flag_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pvkit.toml").write_text("max-examples = 3\n")
+    monkeypatch.chdir(tmp_path)
+    assert "up to 3 plans" in pv("run", "--dry-run").output
+    monkeypatch.setenv("PVKIT_MAX_EXAMPLES", "4")
+    assert "up to 4 plans" in pv("run", "--dry-run").output
+    assert "up to 5 plans" in pv("run", "--dry-run", "--max-examples", "5").output
+
+
 def test_an_unknown_setting_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     (tmp_path / "pvkit.toml").write_text('profil = "smoke"\n')
     with pytest.raises(KitError, match="unknown key 'profil'; did you mean 'profile'"):
@@ -161,6 +178,7 @@ BAD_WORDS = {
     "an unknown invariant": (("run", "--include", "PVB-00"), "did you mean"),
     "an unknown mutant": (("run", "--backend", "mutant:never-availabel"), "did you mean never-available"),
     "a backend that cannot be imported": (("run", "--backend", "nowhere.at:All"), "cannot be imported"),
+    "a backend of half a name": (("run", "--backend", "pathlib:"), "package.module:Class"),
     "something that is no backend": (("run", "--backend", "pathlib:Path"), "it lacks reset"),
     "an unknown profile": (("run", "--profile", "huge"), "choose from smoke, default, full"),
     "an unknown version": (("run", "--kubernetes-version", "1.99"), "no rules for Kubernetes '1.99'"),
