@@ -73,14 +73,15 @@ def _class(obj: Obj) -> str:
 
 
 def _attributes(obj: Obj) -> str:
-    return str(obj["spec"].get("volumeAttributesClassName") or "<unset>")
+    said = obj["spec"].get("volumeAttributesClassName")
+    return "<unset>" if said is None else str(said)
 
 
 def _volume(volume: Obj, now: float) -> tuple[str, ...]:
     found = claim_ref(volume)
     return (
         f"persistentvolume/{name(volume)}",
-        str(get(volume, "spec", "capacity", "storage") or ""),
+        str(get(volume, "spec", "capacity", "storage") or "0"),
         _modes(access_modes(volume)),
         str(volume["spec"].get("persistentVolumeReclaimPolicy") or ""),
         "Terminating" if deleting(volume) else phase(volume),
@@ -100,7 +101,7 @@ def _claim(claim: Obj, now: float) -> tuple[str, ...]:
         else f"{namespace(claim)}/{name(claim)}",
         "Terminating" if deleting(claim) else phase(claim),
         volume_name(claim),
-        str(get(claim, "status", "capacity", "storage") or "") if bound else "",
+        str(get(claim, "status", "capacity", "storage") or "0") if bound else "",
         _modes(get(claim, "status", "accessModes") or ()) if bound else "",
         _class(claim),
         _attributes(claim),
