@@ -32,7 +32,7 @@ def _completes(change: Change) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"BIND-15; {BIND_VOLUME}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def volume_tells_who_chose_it(change: Change, memory: Memory) -> Findings:
@@ -56,7 +56,7 @@ def volume_tells_who_chose_it(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"BIND-15; {BIND}",
-    on=(CLAIM,),
+    on=(f"{CLAIM} MODIFIED",),
 )
 def claim_tells_who_chose_its_volume(change: Change, memory: Memory) -> Findings:
     """A claim whose binding completes is marked bound-by-controller exactly if it did not name the volume before."""
@@ -78,7 +78,7 @@ def claim_tells_who_chose_its_volume(change: Change, memory: Memory) -> Findings
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"BIND-13, BIND-14; {BIND}",
-    on=(VOLUME, CLAIM),
+    on=(f"{VOLUME} MODIFIED", f"{CLAIM} MODIFIED"),
     needs=("order",),
 )
 def bind_changes_nothing_else(change: Change, memory: Memory) -> Findings:
@@ -158,7 +158,7 @@ def _note_hand(change: Change, memory: Memory) -> None:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"BIND-14; {BIND_VOLUME}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def reference_names_its_claim_in_full(change: Change, memory: Memory) -> Findings:
@@ -178,7 +178,7 @@ def reference_names_its_claim_in_full(change: Change, memory: Memory) -> Finding
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BIND-17, BIND-06, RACE-02; {BINDING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def bound_pair_stays(change: Change, memory: Memory) -> Findings:

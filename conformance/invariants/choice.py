@@ -86,7 +86,7 @@ def _better(state: State, given: Given) -> Iterator[Obj]:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"BIND-03, BIND-04; {INDEXING}; {MATCHING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def immediate_claim_gets_the_closest_volume(change: Change, memory: Memory) -> Findings:
@@ -109,7 +109,7 @@ def immediate_claim_gets_the_closest_volume(change: Change, memory: Memory) -> F
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"BIND-03(4), PREB-03, PREB-04, SCHED-06; {MATCHING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def reserved_volume_comes_first(change: Change, memory: Memory) -> Findings:
@@ -297,7 +297,7 @@ def delayed_claim_waits_for_a_pod(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"SCHED-09, BIND-19; {SYNCING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def selected_node_leaves_free_volumes_alone(change: Change, memory: Memory) -> Findings:

@@ -37,7 +37,7 @@ def _shown_size(claim: Obj) -> Any:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"STATUS-01, STATUS-02, STATUS-04; {CAPACITY}; {STATUS}",
-    on=(CLAIM,),
+    on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
 )
 def bound_claim_shows_its_volume(change: Change, memory: Memory) -> Findings:
@@ -96,7 +96,7 @@ def settled_claim_shows_the_modes_of_its_volume(state: State, memory: Memory) ->
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"BOUND-07, STATUS-08, PHASE-11; {STATUS}",
-    on=(CLAIM,),
+    on=(f"{CLAIM} MODIFIED",),
 )
 def claim_without_volume_shows_none(change: Change, memory: Memory) -> Findings:
     """A claim that becomes Pending or Lost shows neither capacity nor access modes."""
@@ -115,7 +115,7 @@ def claim_without_volume_shows_none(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"PHASE-08; {VOLUME_STATUS}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
 )
 def failed_volume_says_why(change: Change, memory: Memory) -> Findings:
     """A volume carries a message exactly when it becomes Failed."""
@@ -134,7 +134,7 @@ def failed_volume_says_why(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"EXPAND-03, E1; {EXPANDING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
 )
 def volume_never_shrinks(change: Change, memory: Memory) -> Findings:
     """No component lowers the capacity of a volume."""

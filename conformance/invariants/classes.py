@@ -104,7 +104,7 @@ def silent_claim_gets_the_newest_default(asked: Asked, state: State, memory: Mem
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"CLASS-02, VALID-66, VALID-67; {CLASSES}",
-    on=(CLAIM,),
+    on=(f"{CLAIM} MODIFIED",),
 )
 def class_of_a_claim_is_final(change: Change, memory: Memory) -> Findings:
     """The class of a claim never changes once it says one, and the empty class is never filled, whoever writes."""
@@ -126,7 +126,7 @@ def class_of_a_claim_is_final(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"DEFAULT-02, DEFAULT-03; {RETROACTIVE}; {ASSIGN}",
-    on=(CLAIM,),
+    on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
 )
 def late_default_is_the_newest(change: Change, memory: Memory) -> Findings:
@@ -179,7 +179,7 @@ def settled_silent_claim_has_the_default(state: State, memory: Memory) -> Findin
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"CLASS-05, CLASS-11, CLASS-12, BIND-18, PREB-07; {PROVISION}",
-    on=(CLAIM,),
+    on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
 )
 def provisioner_is_asked_for_what_it_may_make(change: Change, memory: Memory) -> Findings:
@@ -222,7 +222,7 @@ def _makes(found: Obj, asked: str) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"SCHED-07, SCHED-09, SCHED-21; {WAITING}",
-    on=(CLAIM,),
+    on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
 )
 def node_is_selected_for_delayed_claims(change: Change, memory: Memory) -> Findings:

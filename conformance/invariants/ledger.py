@@ -52,7 +52,7 @@ def _owner(asset: Obj) -> str:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"RECLAIM-07, RECLAIM-11, R1; {DELETE}",
-    on=("Asset",),
+    on=("Asset DELETED",),
     needs=("order", "ledgers"),
 )
 def storage_of_a_live_claim_is_kept(change: Change, memory: Memory) -> Findings:
@@ -77,7 +77,7 @@ def storage_of_a_live_claim_is_kept(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"RECLAIM-11, R2, R3; {FINALIZER}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} DELETED",),
     needs=("order", "ledgers"),
 )
 def storage_goes_before_its_volume(change: Change, memory: Memory) -> Findings:
@@ -118,7 +118,7 @@ def settled_storage_belongs_to_somebody(state: State, memory: Memory) -> Finding
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PHASE-04, RECLAIM-02, RECLAIM-09, R4; {RECLAIMING}",
-    on=("Process",),
+    on=("Process ADDED",),
     needs=("order", "ledgers"),
 )
 def nobody_reads_what_another_claim_left(change: Change, memory: Memory) -> Findings:
@@ -173,7 +173,7 @@ def settled_bound_volume_has_its_storage(state: State, memory: Memory) -> Findin
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"CLASS-09, R3; {LIFECYCLE}",
-    on=("Asset",),
+    on=("Asset ADDED",),
     needs=("order", "ledgers"),
 )
 def one_asset_is_made_for_a_claim(change: Change, memory: Memory) -> Findings:

@@ -111,7 +111,7 @@ def _labels(obj: Obj) -> object:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BIND-02b, BIND-10, PREB-03, PREB-05; {BINDING}",
-    on=(VOLUME, CLAIM),
+    on=(f"{VOLUME} MODIFIED", f"{CLAIM} MODIFIED"),
     needs=("order",),
 )
 def volume_is_large_enough(change: Change, memory: Memory) -> Findings:
@@ -128,7 +128,7 @@ def volume_is_large_enough(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BIND-02a, BIND-07, PREB-03, PREB-05; {BINDING}",
-    on=(VOLUME, CLAIM),
+    on=(f"{VOLUME} MODIFIED", f"{CLAIM} MODIFIED"),
     needs=("order",),
 )
 def volume_offers_the_modes(change: Change, memory: Memory) -> Findings:
@@ -149,7 +149,7 @@ def volume_offers_the_modes(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BIND-02h, CLASS-01, CLASS-02, PREB-05; {BINDING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def volume_is_of_the_class(change: Change, memory: Memory) -> Findings:
@@ -168,7 +168,7 @@ def volume_is_of_the_class(change: Change, memory: Memory) -> Findings:
     level=Level.CONTRACT,
     source="BIND-02c, PREB-03, PREB-05; https://kubernetes.io/docs/concepts/storage/persistent-volumes/"
     "#binding-block-volumes",
-    on=(VOLUME, CLAIM),
+    on=(f"{VOLUME} MODIFIED", f"{CLAIM} MODIFIED"),
     needs=("order",),
 )
 def volume_is_of_the_volume_mode(change: Change, memory: Memory) -> Findings:
@@ -184,7 +184,7 @@ def volume_is_of_the_volume_mode(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source="BIND-02g, BIND-08; https://kubernetes.io/docs/concepts/storage/persistent-volumes/#selector",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def volume_is_selected(change: Change, memory: Memory) -> Findings:
@@ -200,7 +200,7 @@ def volume_is_selected(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BIND-02d, VAC-01, PREB-03, PREB-05; {MATCHING}",
-    on=(VOLUME, CLAIM),
+    on=(f"{VOLUME} MODIFIED", f"{CLAIM} MODIFIED"),
     needs=("order",),
 )
 def volume_is_of_the_attributes_class(change: Change, memory: Memory) -> Findings:
@@ -217,7 +217,7 @@ def volume_is_of_the_attributes_class(change: Change, memory: Memory) -> Finding
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BIND-02e, PREB-05, PROT-09; {MATCHING}; {CHECKING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def volume_is_not_being_deleted(change: Change, memory: Memory) -> Findings:
@@ -230,7 +230,7 @@ def volume_is_not_being_deleted(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BIND-02f, PHASE-04; {BINDING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def volume_is_available(change: Change, memory: Memory) -> Findings:

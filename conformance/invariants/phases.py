@@ -38,7 +38,7 @@ def _turned(change: Change) -> tuple[str, str] | None:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"section 4.1, PHASE-03, PHASE-12; {SYNC_VOLUME}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
 )
 def volume_phase_follows_the_table(change: Change, memory: Memory) -> Findings:
     """A volume's phase becomes Available, Bound, Released or Failed as its claimRef allows, and never Pending again."""
@@ -69,7 +69,7 @@ def volume_phase_follows_the_table(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"section 4.2, section 15 no. 3, PHASE-11; {SYNC_BOUND}",
-    on=(CLAIM,),
+    on=(f"{CLAIM} MODIFIED",),
 )
 def claim_phase_follows_the_table(change: Change, memory: Memory) -> Findings:
     """A claim becomes Bound or Lost only with its binding completed, and Pending again only without."""
@@ -91,7 +91,7 @@ def claim_phase_follows_the_table(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PHASE-01, PHASE-05, section 15 no. 4; {RELEASING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def volume_is_released_only_when_its_claim_is_gone(change: Change, memory: Memory) -> Findings:
@@ -126,7 +126,7 @@ def _surplus(volume: Obj, claim: Obj) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PHASE-04, RECLAIM-02, RECLAIM-09; {RELEASING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def released_volume_keeps_its_reference(change: Change, memory: Memory) -> Findings:
@@ -149,7 +149,7 @@ def released_volume_keeps_its_reference(change: Change, memory: Memory) -> Findi
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PHASE-03, PHASE-04; {RELEASING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def released_volume_is_not_bound_again(change: Change, memory: Memory) -> Findings:
@@ -212,7 +212,7 @@ def _lost(state: State, claim: Obj) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BOUND-01, BOUND-02, BOUND-05; {SYNC_BOUND}",
-    on=(CLAIM,),
+    on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
 )
 def claim_is_lost_only_without_its_volume(change: Change, memory: Memory) -> Findings:

@@ -27,7 +27,7 @@ def _released(change: Change, finalizer: str) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PROT-01; {PROTECTION}; {ADMISSION}",
-    on=(CLAIM, VOLUME),
+    on=(f"{CLAIM} ADDED", f"{VOLUME} ADDED"),
 )
 def protection_is_there_from_the_beginning(change: Change, memory: Memory) -> Findings:
     """A new claim or volume carries its protection finalizer from the beginning."""
@@ -163,7 +163,7 @@ def settled_protection_is_restored(state: State, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PROT-12, VALID-80; {FINALIZERS}",
-    on=(CLAIM, VOLUME),
+    on=(f"{CLAIM} MODIFIED", f"{VOLUME} MODIFIED"),
 )
 def deletion_is_final(change: Change, memory: Memory) -> Findings:
     """A claim or volume that is to be deleted stays so, and gets no new finalizer, whoever writes."""

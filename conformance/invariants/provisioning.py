@@ -54,7 +54,7 @@ def _made_for(change: Change) -> tuple[Obj, Life] | None:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"CLASS-09, CLASS-13, BIND-02; {PROVISIONING}; {LIBRARY}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} ADDED",),
     needs=("order",),
 )
 def provisioned_volume_fits_its_claim(change: Change, memory: Memory) -> Findings:
@@ -75,7 +75,7 @@ def provisioned_volume_fits_its_claim(change: Change, memory: Memory) -> Finding
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"RECLAIM-01, DEFAULT-06; {RECLAIM_POLICY}; {LIBRARY}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} ADDED",),
     needs=("order",),
 )
 def provisioned_volume_has_the_policy_of_its_class(change: Change, memory: Memory) -> Findings:
@@ -138,7 +138,7 @@ def _count_selections(change: Change, memory: Memory) -> None:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BIND-06, CLASS-09, R3; {PROVISIONING}; {LIBRARY}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} ADDED",),
     needs=("order",),
 )
 def one_volume_is_provisioned_for_a_claim(change: Change, memory: Memory) -> Findings:
@@ -163,7 +163,7 @@ def one_volume_is_provisioned_for_a_claim(change: Change, memory: Memory) -> Fin
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"CLASS-02, PREB-07; {PROVISIONING}; {LIBRARY}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} ADDED",),
     needs=("order",),
 )
 def nothing_is_provisioned_unasked(change: Change, memory: Memory) -> Findings:

@@ -119,7 +119,7 @@ def stands_down(volume: Obj) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"RECLAIM-05, PHASE-01; {RECLAIM}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
 )
 def volume_for_an_outside_deleter_does_not_fail(change: Change, memory: Memory) -> Findings:
     """A volume whose removal is left to an external provisioner is never marked Failed for want of a deleter."""

@@ -18,7 +18,7 @@ IMMUTABLE = "pkg/apis/core/validation/validation.go: ValidatePersistentVolumeCla
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PREB-01, RACE-02, section 15 no. 2; {UNBIND}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
 )
 def volume_is_not_passed_on(change: Change, memory: Memory) -> Findings:
     """No component changes the UID in a claimRef to another: a volume is freed before anybody else gets it."""
@@ -38,7 +38,7 @@ def volume_is_not_passed_on(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PREB-02; {RESERVING}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
 )
 def reserved_volume_is_kept(change: Change, memory: Memory) -> Findings:
     """A volume reserved for a claim by namespace and name is given to no other."""
@@ -61,7 +61,7 @@ def reserved_volume_is_kept(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"VALID-61, section 15 no. 1; {IMMUTABLE}",
-    on=(CLAIM,),
+    on=(f"{CLAIM} MODIFIED",),
 )
 def volume_name_is_final(change: Change, memory: Memory) -> Findings:
     """The volume that a claim names never changes once there is one, whoever writes."""
@@ -79,7 +79,7 @@ def volume_name_is_final(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PREB-05, PREB-07, PREB-10; {RESERVING}; {SYNC_CLAIM}",
-    on=(VOLUME,),
+    on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
 )
 def claim_gets_the_volume_it_names(change: Change, memory: Memory) -> Findings:

@@ -66,7 +66,7 @@ def _late(state: State, life: Life) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"SCHED-07, SCHED-18, SCHED-23, section 15 no. 12; {WAITING}; {BINDER}: checkBindings",
-    on=("Pod",),
+    on=("Pod MODIFIED",),
     needs=("order",),
 )
 def pod_gets_a_node_after_its_volumes(change: Change, memory: Memory) -> Findings:
@@ -93,7 +93,7 @@ def pod_gets_a_node_after_its_volumes(change: Change, memory: Memory) -> Finding
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"SCHED-13, SCHED-19, W2; {AFFINITY}; {BINDER}: FindPodVolumes",
-    on=("Pod",),
+    on=("Pod MODIFIED",),
     needs=("order",),
 )
 def pod_goes_where_its_volumes_are(change: Change, memory: Memory) -> Findings:
@@ -135,7 +135,7 @@ def _new_volume(change: Change, volume: Obj) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"SCHED-14, SCHED-26, X1; {MODES}; {RESTRICTIONS}",
-    on=("Pod",),
+    on=("Pod MODIFIED",),
     needs=("order",),
 )
 def one_pod_uses_an_exclusive_claim(change: Change, memory: Memory) -> Findings:
