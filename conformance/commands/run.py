@@ -93,7 +93,7 @@ def _settings(given: dict[str, Any]) -> Any:
         seconds=given["max_time"] or 0.0,
         failures=1 if given["fail_fast"] else given["max_failures"],
         shrink=not given["no_shrink"],
-        canary=not given["no_canary"] and given["backend"] == "reference",
+        canary=not given["no_canary"] and not given["backend"].startswith("mutant:"),
         strict=given["strict"],
         kubernetes_version=version,
         spec=given["backend"],

@@ -102,6 +102,15 @@ def test_a_trace_is_judged_again(plan: Path, tmp_path: Path) -> None:
     assert "PASS" in shown.output
 
 
+def test_a_trace_that_was_cut_exits_with_two_and_names_the_line(plan: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    assert pv("replay", str(plan), "--quiet", "--trace", str(trace)).return_value == 0
+    trace.write_text("".join(trace.read_text().splitlines(keepends=True)[:2]))
+    exit_code, said = code("check", str(trace))
+    assert (exit_code, "Traceback" in said) == (2, False)
+    assert f"{trace}:2: the end of the file; expected the end mark" in said
+
+
 @pytest.mark.parametrize("what", ["invariants", "rules", "mutants", "backends", "profiles", "faults"])
 def test_lists_have_an_id_and_a_sentence_for_everything(what: str) -> None:
     rows = json.loads(pv("list", what, "--json").output)
