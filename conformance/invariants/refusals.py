@@ -223,14 +223,10 @@ def immutable_fields_are_defended(asked: Asked, state: State, memory: Memory) ->
             yield Violation(f"a patch of {key} that changes {field} was accepted", (stored,))
         elif refused(asked.outcome, "Invalid") and key.kind in NAMED:
             fields = {cause.field for cause in asked.outcome.causes}
-            yield (
-                HELD
-                if NAMED[key.kind] in fields or field in fields
-                else Violation(
-                    f"a patch of {key} that changes {field} was refused for {', '.join(sorted(fields)) or 'nothing'}",
-                    (stored,),
-                )
-            )
+            yield HELD
+            if not fields & {NAMED[key.kind], field, f"spec.{field}"}:
+                told = ", ".join(sorted(fields)) or "nothing"
+                yield Violation(f"a patch of {key} that changes {field} was refused for {told}", (stored,))
 
 
 def _changed(request: Operation, key: Key, stored: Obj) -> Iterator[str]:
