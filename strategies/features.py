@@ -14,6 +14,21 @@ FAULTS = ("views", "crashes", "calls", "leaders", "storage", "outages", "time")
 """Features that are disturbances: views that lag, crashes, calls that fail, two leaders, storage, nodes cut off, time
 that passes though nobody did anything."""
 FEATURES = (*PLAIN, *FAULTS)
+THEMES: tuple[frozenset[str], ...] = (
+    frozenset(),
+    frozenset({"delayed", "affinity", "nodes"}),
+    frozenset({"sets"}),
+    frozenset({"provisioning", "expansion", "reclaim", "storage"}),
+    frozenset({"recreation", "deletions", "views"}),
+    frozenset({"updates", "behaviours"}),
+    frozenset({"retention", "deletions"}),
+    frozenset({"pods", "turns"}),
+    frozenset({"reservations", "edits", "imports"}),
+    frozenset({"calls", "crashes"}),
+    frozenset({"outages", "nodes", "pods"}),
+    frozenset({"defaults", "classes"}),
+)
+"""What a plan can be about above all; the first stands for nothing in particular."""
 
 
 def known(features: tuple[str, ...] | None, faults: bool) -> tuple[str, ...]:

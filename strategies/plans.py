@@ -16,7 +16,7 @@ from pvkit.backends.errors import UsageError
 from pvkit.backends.objects import Obj
 from pvkit.backends.protocol import DEFAULT_KUBERNETES, KUBERNETES_VERSIONS, Setup
 from pvkit.strategies.digits import Digits
-from pvkit.strategies.features import FEATURES, known
+from pvkit.strategies.features import FEATURES, THEMES, known
 from pvkit.strategies.moves.registry import Move, maker_for, table
 from pvkit.strategies.naive import naive_plans
 from pvkit.strategies.plan import Plan
@@ -57,7 +57,7 @@ def _plans(profile: str, features: tuple[str, ...]) -> SearchStrategy[Plan]:
     most_moves, most_steps = PROFILES[profile]
     size = 1 + CHOICES + KEEPS
     moves = st.lists(st.binary(min_size=size, max_size=size), min_size=4, max_size=most_moves)
-    head = st.binary(min_size=MASK + 8, max_size=MASK + 8)
+    head = st.binary(min_size=MASK + 6, max_size=MASK + 6)
     departures = st.lists(st.binary(min_size=3, max_size=3), max_size=3)
     return st.tuples(head, moves, departures).map(lambda drawn: plan_of(*drawn, features, most_steps))
 
@@ -71,10 +71,13 @@ def plan_of(
         for number, feature in enumerate(FEATURES)
         if feature in features and head[number // 8] >> number % 8 & 1
     )
-    setup = _setup(Digits(head[MASK:]), swarm)
+    numbers = Digits(head[MASK:])
+    theme = numbers.pick(THEMES)
+    swarm |= theme.intersection(features)
+    setup = _setup(numbers, swarm)
     schedule = arranged([departure(Digits(entry)) for entry in departures]) if "order" in swarm else ()
     world = World(setup, schedule, swarm, most_steps)
-    pool = table(swarm)
+    pool = table(swarm, theme)
     for drawn in moves:
         make(pool, world, drawn)
     return Plan(tuple(world.steps), setup, schedule, features=tuple(entry for entry in FEATURES if entry in world.used))

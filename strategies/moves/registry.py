@@ -64,15 +64,17 @@ def all_moves() -> tuple[Move, ...]:
     return tuple(sorted(found, key=lambda entry: bool(entry.features)))
 
 
-@cache
-def table(features: frozenset[str]) -> tuple[Move, ...]:
-    """The moves that may be made, each as often as it weighs."""
+def table(features: frozenset[str], theme: frozenset[str] = frozenset()) -> tuple[Move, ...]:
+    """The moves that may be made, each as often as it weighs; those of the theme weigh more."""
     return tuple(
         entry
         for entry in all_moves()
         if not entry.features or features.intersection(entry.features)
-        for _ in range(entry.weight)
+        for _ in range(entry.weight * (THEME_WEIGHT if theme.intersection(entry.features) else 1))
     )
+
+
+THEME_WEIGHT = 5
 
 
 @cache
