@@ -50,9 +50,7 @@ def bind_completed(claim: Obj) -> bool:
 def refers_to(volume: Obj, claim: Obj) -> bool:
     """Whether claimRef names this claim by namespace and name, whatever its UID."""
     found = claim_ref(volume)
-    return (
-        found is not None and found.get("name") == name(claim) and (found.get("namespace") or "") == namespace(claim)
-    )
+    return found is not None and found.get("name") == name(claim) and (found.get("namespace") or "") == namespace(claim)
 
 
 def reserved_for(volume: Obj, claim: Obj) -> bool:
@@ -124,6 +122,7 @@ def node_terms(volume: Obj) -> list[Obj] | None:
     """The ORed terms of `spec.nodeAffinity.required`; `None` when the volume is reachable from every node."""
     required = get(volume, "spec", "nodeAffinity", "required")
     return None if required is None else list(required.get("nodeSelectorTerms") or ())
+
 
 _SOURCES = (
     "hostPath", "gcePersistentDisk", "awsElasticBlockStore", "nfs", "iscsi", "glusterfs", "rbd", "quobyte", "cinder",

@@ -110,7 +110,7 @@ def claim_volumes(pod: Obj) -> list[tuple[str, bool]]:
 
 
 def behaviour(pod: Obj) -> tuple[str, float]:
-    """What a plan asks of the pod's containers: a word ("" for a healthy pod) and whole seconds (`slow:5` is ("slow", 5))."""
+    """What a plan asks of a pod: a word ("" for a healthy one) and whole seconds, as in `slow:5` ("slow", 5)."""
     word, _, seconds = str((pod["metadata"].get("annotations") or {}).get(BEHAVIOUR) or "").partition(":")
     return word, float(seconds) if seconds.isdecimal() else 0.0
 
