@@ -9,7 +9,7 @@ POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
 POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"
 REVISION_LABEL = "controller-revision-hash"
 BEHAVIOUR = "pvkit.dev/behaviour"
-"""Annotation by which a plan asks the simulated kubelet for a pod that is not healthy; without it a pod runs and becomes
+"""Annotation by which a plan asks the simulated kubelet for a pod that is not healthy; without it a pod runs and is
 ready. `slow:<seconds>` becomes ready late, `unready` never; `crash`, `finish` and `evicted` end once they ran, `reject`
 never runs; `hang` keeps terminating. The annotation may be changed while the pod lives."""
 

@@ -6,6 +6,7 @@ comes after, from the history alone.
 
 from typing import Any
 
+from pvkit.backends.errors import BackendError, KitError
 from pvkit.backends.objects import Obj, key
 from pvkit.backends.protocol import Backend, Budget, CanDisturb, CanStep, Fault, Operation, Outcome
 from pvkit.conformance.history import Asked, Expected, Header, History
@@ -15,7 +16,17 @@ _UNABLE = Outcome("failed", 501, "NotSupported", "this backend cannot make fault
 
 
 def execute(plan: Plan, backend: Backend, budget: Budget | None = None, seed: str = "") -> History:
-    """Run a plan and return its history."""
+    """Run a plan and return its history; raises `BackendError` when the backend raises what is no error of the kit."""
+    try:
+        return _executed(plan, backend, budget, seed)
+    except KitError:
+        raise
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        raise BackendError(f"the backend {type(backend).__name__} raised {told}; expected an Outcome") from error
+
+
+def _executed(plan: Plan, backend: Backend, budget: Budget | None, seed: str) -> History:
     budget = budget or Budget()
     backend.reset(plan.setup, plan.schedule)
     history = History(Header(plan.setup, backend.describe(), seed, plan.name))

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis.strategies import SearchStrategy
 
+from pvkit.backends.errors import KitError
 from pvkit.backends.mutants.registry import MutantModel, all_mutants
 from pvkit.backends.protocol import Backend
 from pvkit.conformance.execute import execute
@@ -31,7 +32,7 @@ from pvkit.strategies.plan import Plan
 
 
 class _Enough(BaseException):
-    """Leaves Hypothesis at once: the time is over, or the failures are enough."""
+    """Leaves Hypothesis at once: the time is over, the failures are enough, or the backend gave up."""
 
 
 @dataclass(slots=True)
@@ -99,15 +100,19 @@ class Run:
         )
         @given(self.plans)
         def each(plan: Plan) -> None:
-            self._take(plan)
+            try:
+                self._take(plan)
+            except KitError as error:
+                raise _Enough from error  # Hypothesis would take it for a failing example and try it again.
             self.hear(self.done, wanted.plans, perf_counter() - self.start)
             if perf_counter() - self.start > wanted.seconds or self._enough_failures():
                 raise _Enough
 
         try:
             each()
-        except _Enough:
-            return
+        except _Enough as enough:
+            if enough.__cause__ is not None:
+                raise enough.__cause__ from None
 
     def _take(self, plan: Plan) -> None:
         history = execute(plan, self.backend, seed=str(self.asked.seed))
