@@ -21,7 +21,7 @@ def drawn(count: int, number: int, strategy: SearchStrategy[Plan] | None = None)
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
-    @given(strategy or plans())
+    @given(plans() if strategy is None else strategy)
     def keep(plan: Plan) -> None:
         sample.append(plan)
 
