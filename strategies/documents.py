@@ -16,6 +16,7 @@ import yaml
 from pvkit.backends.errors import Place, PlanError
 
 _PREFIX = "tag:yaml.org,2002:"
+_TAGS = {f"{_PREFIX}{tag}" for tag in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "value")}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _TRUE = frozenset({"true", "yes", "on"})
@@ -143,6 +144,8 @@ def _value(file: str, node: yaml.Node, above: tuple[yaml.Node, ...]) -> Any:
     """The JSON tree of a node; an alias that leads back to itself has none."""
     if any(node is other for other in above):
         raise Part(file, node, None).error("an alias that contains itself", "a tree")
+    if node.tag not in _TAGS:
+        raise Part(file, node, None).error(f"tag {node.tag!r}", "plain values, without tags of programs")
     above = (*above, node)
     if isinstance(node, yaml.MappingNode):
         return {field: _value(file, child, above) for field, (_, child) in _pairs(file, node).items()}
@@ -153,8 +156,6 @@ def _value(file: str, node: yaml.Node, above: tuple[yaml.Node, ...]) -> Any:
 
 def _scalar(file: str, node: yaml.Node) -> Any:
     text, tag = str(node.value), node.tag.removeprefix(_PREFIX)
-    if node.tag == tag or tag == "binary":
-        raise Part(file, node, text).error(f"tag {node.tag!r}", "plain values, without tags of programs")
     if tag == "null":
         return None
     if tag == "bool":

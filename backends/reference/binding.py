@@ -21,7 +21,6 @@ from pvkit.backends.objects import (
     put,
     reference,
     uid,
-    version,
 )
 from pvkit.backends.quantities import QuantityError, stored, whole
 from pvkit.backends.reference import classes
@@ -72,25 +71,24 @@ def aim_of(seen: Seen, at: Key) -> Aim:
     next write would be refused and the claim looked at again: so the aim is taken anew.
     """
     notes = seen.scratch.setdefault(at.kind, {})
-    claim = seen.lookup(at)
+    claim, aim = seen.lookup(at), notes.get("aim")
     assert claim is not None
-    if "aim" not in notes or notes["seen"] != _versions(seen, claim, notes["aim"].volume):
-        notes["aim"] = _bound(seen, claim) if bind_completed(claim) else _unbound(seen, claim)
-        notes["seen"] = _versions(seen, claim, notes["aim"].volume)
-    aim: Aim = notes["aim"]
-    return aim
+    if aim is None or notes["PersistentVolumeClaim"] is not claim or notes["PersistentVolume"] is not _aimed(seen, aim):
+        notes["aim"] = aim = _bound(seen, claim) if bind_completed(claim) else _unbound(seen, claim)
+        notes["PersistentVolumeClaim"], notes["PersistentVolume"] = claim, _aimed(seen, aim)
+    found: Aim = aim
+    return found
 
 
-def _versions(seen: Seen, claim: Obj, volume: str) -> dict[str, tuple[str, int]]:
-    found = seen.get("PersistentVolume", "", volume) if volume else None
-    return {obj["kind"]: (uid(obj), version(obj)) for obj in (claim, found) if obj is not None}
+def _aimed(seen: Seen, aim: Aim) -> Obj | None:
+    return seen.get("PersistentVolume", "", aim.volume) if aim.volume else None
 
 
 def _writes(seen: Seen, verb: Literal["update", "update-status"], obj: Obj, **more: Any) -> Write:
     """A write of a pass over a claim, after which the pass goes by what was stored."""
 
     def note(stored: Obj) -> None:
-        seen.scratch["PersistentVolumeClaim"]["seen"][stored["kind"]] = (uid(stored), version(stored))
+        seen.scratch["PersistentVolumeClaim"][stored["kind"]] = stored
 
     return Write(verb, obj, remember=note, **more)
 

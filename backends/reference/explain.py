@@ -7,20 +7,21 @@ the binder matches, asked in its order (BIND-19), so the answer is the model's o
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pvkit.backends.objects import Obj, deleting, get, labels, name, phase, selects
+from pvkit.backends.objects import Obj, get, labels, name, phase, put
 from pvkit.backends.reference.binding import mismatch
+from pvkit.backends.reference.matching import DEMANDS, WAIVED
 from pvkit.backends.storage import (
     access_modes,
     attributes_class,
     capacity,
     claim_ref,
-    requested,
     reserved_for,
-    selector,
     storage_class,
     volume_mode,
     volume_name,
 )
+
+_REQUEST = ("spec", "resources", "requests", "storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +74,31 @@ def _waits(claim: Obj, classes: Iterable[Obj]) -> bool:
 
 def refusal(volume: Obj, claim: Obj) -> str:
     """The first thing that keeps a claim from a volume, "" if nothing does."""
-    if not access_modes(claim) <= access_modes(volume):
-        return f"access modes: wants {_words(access_modes(claim))}, has {_words(access_modes(volume))}"
+    if not DEMANDS["access modes"](volume, claim):
+        return _told("access modes", volume, claim)
     own = reserved_for(volume, claim)
     if claim_ref(volume) is not None and not own:
         held = claim_ref(volume) or {}
         who = f"{held.get('namespace')}/{held.get('name')} (uid {held.get('uid') or 'any'})"
         return f"reserved for another claim: {who}"
-    if capacity(volume) < requested(claim):
-        wanted = get(claim, "spec", "resources", "requests", "storage")
-        return f"size: wants {wanted}, has {get(volume, 'spec', 'capacity', 'storage')}"
-    if volume_mode(volume) != volume_mode(claim):
-        return f"volumeMode: wants {volume_mode(claim)}, has {volume_mode(volume)}"
-    if attributes_class(volume) != attributes_class(claim):
-        return f"attributes class: wants {attributes_class(claim)!r}, has {attributes_class(volume)!r}"
-    if deleting(volume):
-        return "terminating"
-    return "" if own else _refusal_of_free(volume, claim)
+    asked = DEMANDS if own else {**DEMANDS, **WAIVED}
+    new = put(volume, ("status", "phase"), "Available") if phase(volume) == "" else volume
+    failed = next((word for word, test in asked.items() if not test(new, claim)), "")
+    return _told(failed, volume, claim) if failed else ""
 
 
-def _refusal_of_free(volume: Obj, claim: Obj) -> str:
-    """What a reservation would waive (PREB-03). A volume that was never stored has no phase yet, and counts as new."""
-    if phase(volume) not in ("", "Available"):
-        return f"phase: {phase(volume)}, not Available"
-    if not selects(selector(claim), labels(volume)):
-        return f"selector: its labels are {dict(labels(volume))}"
-    if storage_class(volume) != storage_class(claim):
-        return f"class: wants {storage_class(claim)!r}, has {storage_class(volume)!r}"
-    return ""
+def _told(word: str, volume: Obj, claim: Obj) -> str:
+    """A failed test with what it compared. A volume that was never stored has no phase yet, and counts as new."""
+    details = {
+        "access modes": f"wants {_words(access_modes(claim))}, has {_words(access_modes(volume))}",
+        "size": f"wants {get(claim, *_REQUEST)}, has {get(volume, 'spec', 'capacity', 'storage')}",
+        "volumeMode": f"wants {volume_mode(claim)}, has {volume_mode(volume)}",
+        "attributes class": f"wants {attributes_class(claim)!r}, has {attributes_class(volume)!r}",
+        "phase": f"{phase(volume)}, not Available",
+        "selector": f"its labels are {dict(labels(volume))}",
+        "class": f"wants {storage_class(claim)!r}, has {storage_class(volume)!r}",
+    }
+    return f"{word}: {details[word]}" if word in details else word
 
 
 def _words(modes: Iterable[str]) -> str:
@@ -108,20 +106,27 @@ def _words(modes: Iterable[str]) -> str:
 
 
 def _choice(claim: Obj, fitting: Sequence[Obj]) -> tuple[tuple[str, ...], str]:
-    """The order of BIND-03: fewest modes, then a reservation, then the smallest."""
+    """The order of BIND-03: fewest modes, in each set of modes a reservation, then the smallest."""
     if not fitting:
         return (), "no volume fits: the claim stays Pending, or is left to its class's provisioner"
     fewest = min(len(access_modes(entry)) for entry in fitting)
-    group = [entry for entry in fitting if len(access_modes(entry)) == fewest]
-    held = [entry for entry in group if reserved_for(entry, claim)]
-    least = min(capacity(entry) for entry in group)
-    winners = held or [entry for entry in group if capacity(entry) == least]
+    rivals = [entry for entry in fitting if len(access_modes(entry)) == fewest]
+    winners = [entry for modes in dict.fromkeys(map(access_modes, rivals)) for entry in _best(claim, rivals, modes)]
+    held = all(reserved_for(entry, claim) for entry in winners)
     why = "it is reserved for the claim" if held else "it is the smallest"
-    if len(group) < len(fitting):
+    if len(rivals) < len(fitting):
         why += f" of those with the fewest access modes ({fewest})"
     if len(winners) > 1:
         why += f"; Kubernetes defines no winner among these {len(winners)}"
-    return tuple(name(entry) for entry in winners), why
+    return tuple(sorted(map(name, winners))), why
+
+
+def _best(claim: Obj, rivals: Sequence[Obj], modes: frozenset[str]) -> list[Obj]:
+    """Of the volumes with one set of modes those reserved for the claim, else the smallest."""
+    group = [entry for entry in rivals if access_modes(entry) == modes]
+    least = min(map(capacity, group))
+    held = [entry for entry in group if reserved_for(entry, claim)]
+    return held or [entry for entry in group if capacity(entry) == least]
 
 
 def _named(claim: Obj, volumes: Sequence[Obj]) -> Explanation:

@@ -4,7 +4,7 @@ Volumes are grouped by their set of access modes; the fewest modes that do come 
 volume that holds the request (BIND-03). Where two groups or two volumes are equal Kubernetes defines no winner.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache
 from itertools import combinations
 from typing import Any
@@ -63,15 +63,28 @@ def groups(wanted: frozenset[str]) -> tuple[tuple[frozenset[str], ...], ...]:
     )
 
 
+Test = Callable[[Obj, Obj], bool]
+
+DEMANDS: Mapping[str, Test] = {
+    "access modes": lambda volume, claim: access_modes(volume) >= access_modes(claim),
+    "size": lambda volume, claim: capacity(volume) >= requested(claim),
+    "volumeMode": lambda volume, claim: volume_mode(volume) == volume_mode(claim),
+    "attributes class": lambda volume, claim: attributes_class(volume) == attributes_class(claim),
+    "terminating": lambda volume, claim: not deleting(volume),
+}
+"""What even a reservation does not waive, by the words of an explanation (PREB-03)."""
+
+WAIVED: Mapping[str, Test] = {
+    "phase": lambda volume, claim: phase(volume) == "Available",
+    "selector": lambda volume, claim: selects(selector(claim), labels(volume)),
+    "class": lambda volume, claim: storage_class(volume) == storage_class(claim),
+}
+"""What is asked of a volume besides, unless it is reserved for the claim."""
+
+
 def suits(volume: Obj, claim: Obj) -> bool:
-    """What even a reservation does not waive: modes, size, volume mode, attributes class, not going (PREB-03)."""
-    return (
-        access_modes(volume) >= access_modes(claim)
-        and capacity(volume) >= requested(claim)
-        and volume_mode(volume) == volume_mode(claim)
-        and attributes_class(volume) == attributes_class(claim)
-        and not deleting(volume)
-    )
+    """Whether a volume meets what even a reservation does not waive."""
+    return all(test(volume, claim) for test in DEMANDS.values())
 
 
 def reservations(seen: Seen, claim: Obj) -> list[Obj]:
@@ -86,7 +99,7 @@ def smallest_free(seen: Seen, claim: Obj, group: frozenset[str]) -> list[Obj]:
     for volume in seen.find(FREE, shelf(claim, group), least=requested(claim)):
         if found and (capacity(volume) > capacity(found[0]) or len(found) == MOST_EQUALS):
             break
-        if selects(selector(claim), labels(volume)):
+        if WAIVED["selector"](volume, claim):
             found.append(volume)
     return found
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvkit.backends.objects import Obj, name
-from pvkit.backends.protocol import Budget, Operation, Setup
+from pvkit.backends.protocol import Budget, Departure, Operation, Setup
 from pvkit.backends.reference.explain import explain
 from pvkit.backends.reference.model import ReferenceModel
 from pvkit.backends.storage import volume_name
@@ -72,3 +72,52 @@ def test_the_model_takes_one_of_the_winners(
     winners = explain(claim(size, modes), volumes).winners
     assert volume_name(stored) in (winners or ("",))
     assert name(stored) == "claim"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(SIZES, MODES, st.booleans()), min_size=1, max_size=3), SIZES, MODES)
+def test_the_winners_are_all_that_any_schedule_takes(
+    drawn: list[tuple[str, tuple[str, ...], bool]], size: str, modes: tuple[str, ...]
+) -> None:
+    own = {"namespace": "default", "name": "claim"}
+    volumes = [
+        volume(f"v{number}", size, modes, **({"claimRef": own} if kept else {}))
+        for number, (size, modes, kept) in enumerate(drawn)
+    ]
+    takes = [(first, second, third) for first in range(3) for second in range(3) for third in range(3)]
+    taken = {_taken(volumes, claim(size, modes), ties) for ties in takes}
+    assert taken - {""} == set(explain(claim(size, modes), volumes).winners)
+
+
+def _taken(volumes: list[Obj], wanted: Obj, ties: tuple[int, ...]) -> str:
+    model = ReferenceModel()
+    model.reset(Setup(), tuple(Departure("tie", at, take) for at, take in enumerate(ties)))
+    for entry in volumes:
+        model.invoke(Operation("create", entry))
+    model.settle(Budget())
+    model.invoke(Operation("create", wanted))
+    model.settle(Budget())
+    (stored,) = model.engine.store.list("PersistentVolumeClaim")
+    return volume_name(stored)
+
+
+def test_of_two_sets_of_as_many_modes_either_may_win_whatever_the_size() -> None:
+    found = explain(claim(), [volume("large", "9Gi", (RWO, ROX)), volume("small", "1Gi", (RWO, RWX))])
+    assert found.winners == ("large", "small")
+
+
+def test_other_reasons_are_told_by_their_words() -> None:
+    gone = volume("v")
+    gone["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert first_refusal(gone, claim()) == "terminating"
+    assert first_refusal(volume("v", volumeAttributesClassName="gold"), claim()) == "attributes class"
+    assert first_refusal({**volume("v"), "status": {"phase": "Released"}}, claim()) == "phase"
+    kept = volume("v", storageClassName="other", claimRef={"namespace": "default", "name": "claim"})
+    assert first_refusal(kept, claim()) == ""
+
+
+def test_a_class_that_waits_takes_only_what_is_reserved() -> None:
+    late = {"kind": "StorageClass", "metadata": {"name": "shelf"}, "volumeBindingMode": "WaitForFirstConsumer"}
+    kept = volume("kept", claimRef={"namespace": "default", "name": "claim"})
+    assert explain(claim(), [volume("free")], [late]).winners == ()
+    assert explain(claim(), [volume("free"), kept], [late]).winners == ("kept",)
