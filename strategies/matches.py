@@ -119,7 +119,10 @@ ATTRIBUTES = (
     Row("attributes", _attributes(""), (_attributes(None),), (_attributes("gold"),)),
     Row("attributes", Trait("attributes"), (_attributes(None),), (_attributes("silver"),)),
 )
+_NOWHERE = Trait("affinity", {"nodeAffinity": {"required": {"nodeSelectorTerms": [{}]}}})
+"""A term without labels, which no node meets."""
 AFFINITY = (
+    Row("affinity", Trait("affinity"), (_on(HOSTNAME, "In", "n1"),), (_NOWHERE,)),
     Row("affinity", Trait("affinity"), (_on(HOSTNAME, "In", "n1"), _on(ZONE, "Exists")), (_on(HOSTNAME, "In", "n9"),)),
     Row("affinity", Trait("affinity"), (_on(ZONE, "In", "a"), _on("rank", "Gt", "3")), (_on(ZONE, "NotIn", "a", "b"),)),
     Row(

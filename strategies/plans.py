@@ -31,7 +31,11 @@ PROFILES = {"smoke": (8, 16), "default": (12, 18), "full": (30, 60)}
 
 CHOICES, KEEPS = 18, 9
 """Bytes of a move: its choices, after the one that says which move it is, and one for each of its steps."""
+BLOCK = 1 + CHOICES + KEEPS
+"""Bytes of a move, and of a plan's head: Hypothesis copies blocks of equal length, and no copy is wasted."""
 MASK = (len(FEATURES) + 7) // 8
+"""Bytes of the head that say which features take part."""
+MOST_DEPARTURES = 3
 
 NODES: tuple[Obj, ...] = (
     {"metadata": {"name": "n1", "labels": {HOSTNAME: "n1", ZONE: "a", "rank": "5"}}},
@@ -55,17 +59,13 @@ def plans(profile: str = "default", features: Sequence[str] | None = None, fault
 @cache
 def _plans(profile: str, features: tuple[str, ...]) -> SearchStrategy[Plan]:
     most_moves, most_steps = PROFILES[profile]
-    size = 1 + CHOICES + KEEPS
-    moves = st.lists(st.binary(min_size=size, max_size=size), min_size=4, max_size=most_moves)
-    head = st.binary(min_size=MASK + 6, max_size=MASK + 6)
-    departures = st.lists(st.binary(min_size=3, max_size=3), max_size=3)
-    return st.tuples(head, moves, departures).map(lambda drawn: plan_of(*drawn, features, most_steps))
+    block = st.binary(min_size=BLOCK, max_size=BLOCK)
+    moves = st.lists(block, min_size=4, max_size=most_moves, unique=True)
+    return st.tuples(block, moves).map(lambda drawn: plan_of(*drawn, features, most_steps))
 
 
-def plan_of(
-    head: bytes, moves: list[bytes], departures: list[bytes], features: tuple[str, ...], most_steps: int
-) -> Plan:
-    """The plan that was drawn: `head` says what takes no part, and where; the rest are moves and departures."""
+def plan_of(head: bytes, moves: list[bytes], features: tuple[str, ...], most_steps: int) -> Plan:
+    """The plan that was drawn: `head` says what takes part, where and in which order; the rest are moves."""
     swarm = frozenset(
         feature
         for number, feature in enumerate(FEATURES)
@@ -75,8 +75,10 @@ def plan_of(
     theme = numbers.pick(THEMES)
     swarm |= theme.intersection(features)
     setup = _setup(numbers, swarm)
-    schedule = arranged([departure(Digits(entry)) for entry in departures]) if "order" in swarm else ()
+    departures = [departure(numbers) for _ in range(numbers.number(MOST_DEPARTURES + 1))]
+    schedule = arranged(departures) if "order" in swarm else ()
     world = World(setup, schedule, swarm, most_steps)
+    world.used.update({"order"} if schedule else (), {"settings"} if setup.options or setup.gates else ())
     pool = table(swarm, theme)
     for drawn in moves:
         make(pool, world, drawn)

@@ -40,7 +40,7 @@ def answers(row: Row, numbers: Digits, asking: Key, count: int) -> list[tuple[Tr
 def make_match(world: World, numbers: Digits) -> None:
     """A claim, and one to three volumes of which some fit by a hair and some do not."""
     where = world.namespace(numbers)
-    row = row_of(world, numbers, "affinity")
+    row = row_of(world, numbers)
     called = Key("PersistentVolumeClaim", where, world.fresh("PersistentVolumeClaim", numbers, where))
     first, then = numbers.chance(80), numbers.number(3)
     if first:

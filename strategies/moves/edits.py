@@ -175,7 +175,7 @@ def edit_class(world: World, numbers: Digits) -> None:
     pause(world, numbers)
 
 
-@move("edits", "status", weight=3)
+@move("edits", "status", "deletions", weight=7)
 def ask(world: World, numbers: Digits) -> None:
     """A read, a repeated create, an update from an old copy: requests that change nothing or are refused."""
     kind = numbers.pick(("PersistentVolumeClaim", "PersistentVolume", "Pod", "StatefulSet"))

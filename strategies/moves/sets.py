@@ -101,7 +101,7 @@ def _claim(stateful_set: Obj, pod: Obj, template: Obj) -> Key:
     return Key("PersistentVolumeClaim", namespace(stateful_set), called)
 
 
-@move("behaviours", weight=6)
+@move("behaviours", weight=9)
 def break_pod(world: World, numbers: Digits) -> None:
     """A pod stops being healthy, or is healthy again."""
     pod = world.pick("Pod", numbers)
