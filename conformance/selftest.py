@@ -73,11 +73,11 @@ def pairs(mutants: Iterable[str] = ()) -> list[Pair]:
 
 def try_pair(pair: Pair, seed: int, seconds: float, naive: bool = False, shrink: bool = True) -> Catch:
     """One trial of one pair."""
+    from pvkit.conformance.focus import plans_about
     from pvkit.strategies.naive import naive_plans
-    from pvkit.strategies.plans import plans
 
     wanted = [entry for entry in all_invariants() if entry.id == pair.invariant]
-    strategy = naive_plans() if naive else plans()
+    strategy = naive_plans() if naive else plans_about(wanted)
     backend = MutantModel(named(pair.mutant))
     return hunt(backend, wanted, strategy, seed, seconds, shrink_seconds=seconds if shrink else 0.0)
 

@@ -45,26 +45,32 @@ NODES: tuple[Obj, ...] = (
 """The nodes: names and hostnames differ crosswise, so that one taken for the other shows."""
 
 
-def plans(profile: str = "default", features: Sequence[str] | None = None, faults: bool = True) -> SearchStrategy[Plan]:
+def plans(
+    profile: str = "default", features: Sequence[str] | None = None, faults: bool = True, about: Sequence[str] = ()
+) -> SearchStrategy[Plan]:
     """Plans of one to a few dozen steps, in which some of the features take part (default: of all), with disturbances.
 
-    Shrinks to few steps, plain objects, no disturbance and the empty schedule. Raises `UsageError` for an unknown
-    profile or feature.
+    Three of four dwell on the features of `about`, if there are any. Shrinks to few steps, plain objects, no
+    disturbance and the empty schedule. Raises `UsageError` for an unknown profile or feature.
     """
     if profile not in PROFILES:
         raise UsageError(f"unknown profile {profile!r}; choose from {', '.join(PROFILES)}")
-    return _plans(profile, known(tuple(features) if features is not None else None, faults))
+    theme = frozenset(known(tuple(about), faults)) if about else frozenset[str]()
+    return _plans(profile, known(tuple(features) if features is not None else None, faults), theme)
 
 
 @cache
-def _plans(profile: str, features: tuple[str, ...]) -> SearchStrategy[Plan]:
+def _plans(profile: str, features: tuple[str, ...], about: frozenset[str]) -> SearchStrategy[Plan]:
     most_moves, most_steps = PROFILES[profile]
+    themes = (*THEMES, *(about for _ in range(3 * len(THEMES)) if about))
     block = st.binary(min_size=BLOCK, max_size=BLOCK)
     moves = st.lists(block, min_size=4, max_size=most_moves, unique=True)
-    return st.tuples(block, moves).map(lambda drawn: plan_of(*drawn, features, most_steps))
+    return st.tuples(block, moves).map(lambda drawn: plan_of(*drawn, features, themes, most_steps))
 
 
-def plan_of(head: bytes, moves: list[bytes], features: tuple[str, ...], most_steps: int) -> Plan:
+def plan_of(
+    head: bytes, moves: list[bytes], features: tuple[str, ...], themes: Sequence[frozenset[str]], most_steps: int
+) -> Plan:
     """The plan that was drawn: `head` says what takes part, where and in which order; the rest are moves."""
     swarm = frozenset(
         feature
@@ -72,7 +78,7 @@ def plan_of(head: bytes, moves: list[bytes], features: tuple[str, ...], most_ste
         if feature in features and head[number // 8] >> number % 8 & 1
     )
     numbers = Digits(head[MASK:])
-    theme = numbers.pick(THEMES)
+    theme = numbers.pick(themes)
     swarm |= theme.intersection(features)
     setup = _setup(numbers, swarm)
     departures = [departure(numbers) for _ in range(numbers.number(MOST_DEPARTURES + 1))]

@@ -1,0 +1,68 @@
+"""What plans dwell on when only some promises are asked about.
+
+A promise is soonest seen to break in plans that are about its subject. So a hunt for one invariant, and a run of a
+few, draws most of its plans around the features named here; the others stay as varied as ever.
+"""
+
+from collections.abc import Iterable
+
+from hypothesis.strategies import SearchStrategy
+
+from pvkit.conformance.invariant import Invariant
+from pvkit.strategies.plan import Plan
+from pvkit.strategies.plans import plans
+
+TOPICS: dict[str, tuple[str, ...]] = {
+    "metadata": ("edits", "deletions", "recreation", "finalizers"),
+    "immutability": ("edits", "updates", "expansion"),
+    "api": ("edits", "deletions", "status", "finalizers"),
+    "collection": ("sets", "deletions", "retention", "finalizers", "namespaces"),
+    "refusals": ("edits", "deletions", "expansion"),
+    "matching": ("sizes", "modes", "classes", "selectors", "block", "attributes"),
+    "choice": ("sizes", "modes", "classes", "selectors", "delayed"),
+    "binding": ("recreation", "reservations", "turns", "views", "calls"),
+    "binding_writes": ("reservations", "turns", "crashes", "calls", "imports"),
+    "reservation": ("reservations", "imports", "recreation", "edits"),
+    "phases": ("recreation", "deletions", "edits", "views", "reclaim"),
+    "claim_status": ("edits", "expansion", "imports", "deletions"),
+    "classes": ("classes", "defaults", "beta", "edits"),
+    "provisioning": ("provisioning", "expansion", "delayed", "storage", "recreation"),
+    "reclaim": ("reclaim", "deletions", "provisioning", "storage", "edits"),
+    "protection": ("pods", "deletions", "finalizers", "turns", "views"),
+    "scheduling": ("delayed", "affinity", "nodes", "pods"),
+    "ledger": ("provisioning", "reclaim", "storage", "crashes", "deletions"),
+    "identity": ("sets", "recreation", "namespaces", "deletions", "edits"),
+    "ordering": ("sets", "behaviours", "turns", "views"),
+    "updates": ("sets", "updates", "behaviours"),
+    "revisions": ("sets", "updates"),
+    "claim_templates": ("sets", "recreation", "deletions", "edits"),
+    "retention": ("sets", "retention", "deletions", "edits"),
+    "set_status": ("sets", "behaviours", "updates"),
+    "convergence": ("sets", "behaviours", "updates", "turns"),
+    "scarcity": ("sets", "sizes", "deletions"),
+    "pod_lifecycle": ("sets", "pods", "behaviours", "outages", "nodes"),
+    "endpoints": ("sets", "behaviours", "deletions"),
+}
+"""The features of each topic of invariants; a topic that is not here is about nothing in particular."""
+
+PROMISES: dict[str, tuple[str, ...]] = {
+    "PVB-112": ("modes", "pods", "nodes"),
+    "STS-014": ("sets", "deletions", "turns", "behaviours"),
+}
+"""The features of single promises whose subject is another than that of their topic."""
+
+MOST_SUBJECTS = 3
+"""More subjects than these have nothing in common."""
+
+
+def about(invariants: Iterable[Invariant]) -> tuple[str, ...]:
+    """The features that matter to any of these invariants, in a fixed order; none when they have nothing in common."""
+    subjects = sorted({entry.id if entry.id in PROMISES else entry.topic for entry in invariants})
+    if len(subjects) > MOST_SUBJECTS:
+        return ()
+    return tuple(dict.fromkeys(feature for name in subjects for feature in (PROMISES | TOPICS).get(name, ())))
+
+
+def plans_about(invariants: Iterable[Invariant], profile: str = "default", faults: bool = True) -> SearchStrategy[Plan]:
+    """Plans for a search that asks about these invariants only."""
+    return plans(profile, faults=faults, about=about(invariants))
