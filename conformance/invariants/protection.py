@@ -13,6 +13,9 @@ ADMISSION = "plugin/pkg/admission/storage/storageobjectinuseprotection/admission
 CLAIMS = "pkg/controller/volume/pvcprotection/pvc_protection_controller.go"
 VOLUMES = "pkg/controller/volume/pvprotection/pv_protection_controller.go"
 FINALIZERS = "https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/"
+DELETION = "staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go: deletionFinalizersForGarbageCollection"
+COLLECTOR = frozenset({"orphan", "foregroundDeletion"})
+"""The garbage collector's: who deletes once more with another propagation puts one on, and it goes again."""
 
 
 def _released(change: Change, finalizer: str) -> bool:
@@ -162,15 +165,15 @@ def settled_protection_is_restored(state: State, memory: Memory) -> Findings:
     "PVB-106",
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
-    source=f"PROT-12, VALID-80; {FINALIZERS}",
+    source=f"PROT-12, VALID-80; {FINALIZERS}; {DELETION}",
     on=(f"{CLAIM} MODIFIED", f"{VOLUME} MODIFIED"),
 )
 def deletion_is_final(change: Change, memory: Memory) -> Findings:
-    """A claim or volume that is to be deleted stays so, and gets no new finalizer, whoever writes."""
+    """A claim or volume that is to be deleted stays so, and gets no new finalizer but the garbage collector's."""
     old, new = change.old, change.new
     if old is None or new is None or not deleting(old):
         return
-    added = set(finalizers(new)) - set(finalizers(old))
+    added = set(finalizers(new)) - set(finalizers(old)) - COLLECTOR
     if added or not deleting(new):
         what = f"got finalizers {sorted(added)}" if added else "is no longer to be deleted"
         yield Violation(f"{change.key} was to be deleted and {what}", (old, new))

@@ -134,3 +134,12 @@ def test_a_deletion_is_final() -> None:
     story.terminating(used)
     story.modified(used)
     assert "is no longer to be deleted" in message_of("PVB-106", story)
+
+
+@pytest.mark.parametrize("finalizer", ["orphan", "foregroundDeletion"])
+def test_a_second_deletion_may_add_the_collectors_finalizer(finalizer: str) -> None:
+    story = Story()
+    marked = story.terminating(story.added(claim()))
+    held = story.modified(put(marked, ("metadata", "finalizers"), [*marked["metadata"]["finalizers"], finalizer]))
+    story.modified(put(held, ("metadata", "finalizers"), marked["metadata"]["finalizers"]), by="garbage-collector")
+    assert verdict_of("PVB-106", story) is Verdict.PASS
