@@ -4,6 +4,9 @@ Every plan ends with the disturbances healed and the backend settled, so that th
 comes after, from the history alone.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from pvkit.backends.errors import BackendError, KitError
@@ -12,13 +15,34 @@ from pvkit.backends.protocol import Backend, Budget, CanDisturb, CanStep, Fault,
 from pvkit.conformance.history import Asked, Expected, Header, History
 from pvkit.strategies.plan import Expect, Plan, Settle, Step, Turns
 
+Listener = Callable[[int, Step, History], None]
+"""Hears, after each step: its number in the plan from 0, the step, and the history so far."""
+
 _UNABLE = Outcome("failed", 501, "NotSupported", "this backend cannot make faults")
 
 
-def execute(plan: Plan, backend: Backend, budget: Budget | None = None, seed: str = "") -> History:
+def execute(
+    plan: Plan, backend: Backend, budget: Budget | None = None, seed: str = "", hear: Listener | None = None
+) -> History:
     """Run a plan and return its history; raises `BackendError` when the backend raises what is no error of the kit."""
+    budget = budget or Budget()
+    with _blamed(backend):
+        backend.reset(plan.setup, plan.schedule)
+        history = History(Header(plan.setup, backend.describe(), seed, plan.name))
+        history.entries.extend(backend.observe())
+    for number, step in chain(enumerate(plan.steps), _endings(plan, history)):
+        with _blamed(backend):
+            _carry_out(number, step, backend, budget, history)
+        if hear is not None:
+            hear(number, step, history)
+    return history
+
+
+@contextmanager
+def _blamed(backend: Backend) -> Iterator[None]:
+    """What is raised here that is no error of the kit is the backend's doing."""
     try:
-        return _executed(plan, backend, budget, seed)
+        yield
     except KitError:
         raise
     except Exception as error:
@@ -26,20 +50,14 @@ def execute(plan: Plan, backend: Backend, budget: Budget | None = None, seed: st
         raise BackendError(f"the backend {type(backend).__name__} raised {told}; expected an Outcome") from error
 
 
-def _executed(plan: Plan, backend: Backend, budget: Budget | None, seed: str) -> History:
-    budget = budget or Budget()
-    backend.reset(plan.setup, plan.schedule)
-    history = History(Header(plan.setup, backend.describe(), seed, plan.name))
-    history.entries.extend(backend.observe())
-    for number, step in enumerate(plan.steps):
-        _carry_out(number, step, backend, budget, history)
+def _endings(plan: Plan, history: History) -> Iterator[tuple[int, Step]]:
+    """What every plan ends with: all disturbances healed, all at rest, and what it expects of the end."""
     if any(isinstance(step, Fault) for step in plan.steps):
-        _carry_out(len(plan.steps), Fault("heal"), backend, budget, history)
+        yield len(plan.steps), Fault("heal")
     if not _at_rest(plan, history):
-        _carry_out(len(plan.steps), Settle(), backend, budget, history)
+        yield len(plan.steps), Settle()
     if plan.expect:
-        _carry_out(len(plan.steps), Expect(plan.expect), backend, budget, history)
-    return history
+        yield len(plan.steps), Expect(plan.expect)
 
 
 def _at_rest(plan: Plan, history: History) -> bool:

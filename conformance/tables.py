@@ -3,64 +3,102 @@
 The rules are those of kubectl's own printers (k8s.io/kubernetes/pkg/printers/internalversion), restated.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
-from pvkit.backends.objects import Obj, created_at, deleting, get, name, namespace, phase
+from pvkit.backends.objects import Obj, condition, deleting, get, key, name, namespace, phase
+from pvkit.backends.quantities import QuantityError, canonical
 from pvkit.backends.storage import BETA_CLASS, access_modes, claim_ref, volume_name
-from pvkit.backends.workloads import is_ready, node_name
+from pvkit.backends.workloads import is_finished, is_ready, node_name
 from pvkit.conformance.history import State
 
 _SHORT = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
-_VOLUMES = (
-    "NAME", "CAPACITY", "ACCESS MODES", "RECLAIM POLICY", "STATUS", "CLAIM", "STORAGECLASS", "VOLUMEATTRIBUTESCLASS",
-    "REASON", "AGE",
-)  # fmt: skip
-_CLAIMS = (
-    "NAME", "STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS", "VOLUMEATTRIBUTESCLASS", "AGE"
-)  # fmt: skip
-_PODS = ("NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE")
+_MINUTE, _HOUR, _DAY, _YEAR = 60, 3_600, 86_400, 365 * 86_400
+
+Cells = Callable[[Obj], tuple[str, ...]]
 
 
-def render(state: State) -> str:
-    """The three tables of everything there is; kinds without objects are left out, as kubectl leaves them out."""
-    now = _latest(state)
-    tables = [
-        _table(_VOLUMES, (_volume(entry, now) for entry in state.all("PersistentVolume"))),
-        _table(_CLAIMS, (_claim(entry, now) for entry in state.all("PersistentVolumeClaim"))),
-        _table(_PODS, (_pod(entry, now) for entry in state.all("Pod"))),
-    ]
-    return "\n\n".join(table for table in tables if table) or "No resources found"
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One kind's rows under its columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def ageless(self) -> tuple[tuple[str, ...], ...]:
+        """The rows without their age, which changes while nothing else does."""
+        at = self.columns.index("AGE")
+        return tuple((*row[:at], *row[at + 1 :]) for row in self.rows)
+
+    def __str__(self) -> str:
+        lines = [self.columns, *self.rows]
+        widths = [max(len(line[at]) for line in lines) for at in range(len(self.columns))]
+        return "\n".join(
+            "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        )
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [columns, *sorted(rows)]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
-    if len(lines) == 1:
-        return ""
-    return "\n".join(
-        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+@dataclass(frozen=True, slots=True)
+class _Printer:
+    """How one kind is shown: its name on the command line, its columns and their cells, narrow and then wide."""
+
+    kind: str
+    word: str
+    columns: tuple[str, ...]
+    cells: Cells
+    wide_columns: tuple[str, ...]
+    wide_cells: Cells
 
 
-def _latest(state: State) -> float:
-    """The time of the state, on the clock of its own timestamps."""
-    born = [_seconds(created_at(entry)) for kind in ("Namespace", "Node") for entry in state.all(kind)]
-    return min(born, default=0.0) + state.time
+def tables(state: State, wide: bool = False) -> dict[str, Table]:
+    """The tables of everything there is, by kind, in kubectl's order; a kind without objects has none.
+
+    Objects outside `default` bring a column NAMESPACE with them, as `--all-namespaces` does.
+    """
+    spread = any(namespace(obj) not in ("", "default") for printer in _PRINTERS for obj in state.all(printer.kind))
+    made = {printer.kind: _table(printer, state, wide, spread) for printer in _PRINTERS}
+    return {kind: table for kind, table in made.items() if table.rows}
 
 
-def _seconds(stamp: str) -> float:
-    return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp() if stamp else 0.0
+def render(state: State, wide: bool = False) -> str:
+    """All tables, one below the other."""
+    return "\n\n".join(map(str, tables(state, wide).values())) or "No resources found"
 
 
-def _age(obj: Obj, now: float) -> str:
-    seconds = int(max(now - _seconds(created_at(obj)), 0))
-    if seconds < 120:
-        return f"{seconds}s"
-    minutes, rest = divmod(seconds, 60)
-    if minutes < 10:
-        return f"{minutes}m{rest}s" if rest else f"{minutes}m"
-    return f"{minutes}m" if minutes < 180 else f"{minutes // 60}h"
+def _table(printer: _Printer, state: State, wide: bool, spread: bool) -> Table:
+    rows = []
+    for obj in sorted(state.all(printer.kind), key=lambda entry: (namespace(entry), name(entry))):
+        place = (namespace(obj),) if spread and namespace(obj) else ()
+        more = printer.wide_cells(obj) if wide else ()
+        rows.append((*place, f"{printer.word}/{name(obj)}", *printer.cells(obj), _age(state, obj), *more))
+    head = ("NAMESPACE", "NAME") if spread and printer.kind != "PersistentVolume" else ("NAME",)
+    return Table((*head, *printer.columns, "AGE", *(printer.wide_columns if wide else ())), tuple(rows))
+
+
+def _age(state: State, obj: Obj) -> str:
+    life = state.life(key(obj))
+    return duration(state.time - life.born_at) if life is not None else "<unknown>"
+
+
+def duration(seconds: float) -> str:
+    """A time span in two figures at most, as kubectl shortens it."""
+    whole = max(int(seconds), 0)
+    for limit, large, small, unit, part in (
+        (2 * _MINUTE, 1, 0, "s", ""),
+        (10 * _MINUTE, _MINUTE, 1, "m", "s"),
+        (3 * _HOUR, _MINUTE, 0, "m", ""),
+        (8 * _HOUR, _HOUR, _MINUTE, "h", "m"),
+        (2 * _DAY, _HOUR, 0, "h", ""),
+        (8 * _DAY, _DAY, _HOUR, "d", "h"),
+        (2 * _YEAR, _DAY, 0, "d", ""),
+        (8 * _YEAR, _YEAR, _DAY, "y", "d"),
+    ):
+        if whole < limit:
+            rest = whole % large // small if small else 0
+            return f"{whole // large}{unit}{f'{rest}{part}' if rest else ''}"
+    return f"{whole // _YEAR}y"
 
 
 def _modes(modes: Iterable[str]) -> str:
@@ -72,51 +110,109 @@ def _class(obj: Obj) -> str:
     return str((obj["metadata"].get("annotations") or {}).get(BETA_CLASS) or obj["spec"].get("storageClassName") or "")
 
 
-def _attributes(obj: Obj) -> str:
-    said = obj["spec"].get("volumeAttributesClassName")
+def _or_unset(said: Any) -> str:
     return "<unset>" if said is None else str(said)
 
 
-def _volume(volume: Obj, now: float) -> tuple[str, ...]:
+def _size(capacity: Any) -> str:
+    try:
+        return canonical(capacity or "0")
+    except QuantityError:
+        return str(capacity)
+
+
+def _volume(volume: Obj) -> tuple[str, ...]:
     found = claim_ref(volume)
     return (
-        f"persistentvolume/{name(volume)}",
-        str(get(volume, "spec", "capacity", "storage") or "0"),
+        _size(get(volume, "spec", "capacity", "storage")),
         _modes(access_modes(volume)),
         str(volume["spec"].get("persistentVolumeReclaimPolicy") or ""),
         "Terminating" if deleting(volume) else phase(volume),
         f"{found.get('namespace') or ''}/{found.get('name') or ''}" if found else "",
         _class(volume),
-        _attributes(volume),
+        _or_unset(volume["spec"].get("volumeAttributesClassName")),
         str(get(volume, "status", "reason") or ""),
-        _age(volume, now),
     )
 
 
-def _claim(claim: Obj, now: float) -> tuple[str, ...]:
+def _claim(claim: Obj) -> tuple[str, ...]:
     bound = bool(volume_name(claim))
     return (
-        f"persistentvolumeclaim/{name(claim)}"
-        if namespace(claim) == "default"
-        else f"{namespace(claim)}/{name(claim)}",
         "Terminating" if deleting(claim) else phase(claim),
         volume_name(claim),
-        str(get(claim, "status", "capacity", "storage") or "0") if bound else "",
+        _size(get(claim, "status", "capacity", "storage")) if bound else "",
         _modes(get(claim, "status", "accessModes") or ()) if bound else "",
         _class(claim),
-        _attributes(claim),
-        _age(claim, now),
+        _or_unset(claim["spec"].get("volumeAttributesClassName")),
     )
 
 
-def _pod(pod: Obj, now: float) -> tuple[str, ...]:
-    total = len(pod["spec"].get("containers") or ())
+def _mode(obj: Obj) -> tuple[str, ...]:
+    return (_or_unset(obj["spec"].get("volumeMode")),)
+
+
+def _pod(pod: Obj) -> tuple[str, ...]:
+    total, statuses = len(pod["spec"].get("containers") or ()), get(pod, "status", "containerStatuses") or ()
+    ready = sum(bool(entry.get("ready")) for entry in statuses) if statuses else total * is_ready(pod)
+    return f"{ready}/{total}", _pod_status(pod, statuses), str(sum(entry.get("restartCount", 0) for entry in statuses))
+
+
+def _pod_status(pod: Obj, statuses: Iterable[Obj]) -> str:
+    """The phase, unless a reason, a gate, a container or a deletion has more to say; the first container wins."""
+    reason = str(get(pod, "status", "reason") or "")
+    if deleting(pod) and not is_finished(pod):
+        return "Unknown" if reason == "NodeLost" else "Terminating"
+    said = [word for word in map(_container_status, statuses) if word]
+    if said and not (said[0] == "Completed" and is_ready(pod)):
+        return said[0]
+    gated = (condition(pod, "PodScheduled") or {}).get("reason") == "SchedulingGated"
+    return "SchedulingGated" if gated else reason or phase(pod)
+
+
+def _container_status(status: Obj) -> str:
+    state = status.get("state") or {}
+    ended = state.get("terminated")
+    if ended is None:
+        return str((state.get("waiting") or {}).get("reason") or "")
+    code = f"Signal:{ended['signal']}" if ended.get("signal") else f"ExitCode:{ended.get('exitCode', 0)}"
+    return str(ended.get("reason") or code)
+
+
+def _pod_place(pod: Obj) -> tuple[str, ...]:
     return (
-        f"pod/{name(pod)}" if namespace(pod) == "default" else f"{namespace(pod)}/{name(pod)}",
-        f"{total if is_ready(pod) else 0}/{total}",
-        "Terminating" if deleting(pod) else str(get(pod, "status", "reason") or phase(pod)),
-        "0",
-        _age(pod, now),
         str(get(pod, "status", "podIP") or "<none>"),
         node_name(pod) or "<none>",
+        str(get(pod, "status", "nominatedNodeName") or "<none>"),
+        "<none>",
     )
+
+
+_PRINTERS = (
+    _Printer(
+        "PersistentVolume",
+        "persistentvolume",
+        (
+            "CAPACITY", "ACCESS MODES", "RECLAIM POLICY", "STATUS", "CLAIM", "STORAGECLASS", "VOLUMEATTRIBUTESCLASS",
+            "REASON",
+        ),
+        _volume,
+        ("VOLUMEMODE",),
+        _mode,
+    ),
+    _Printer(
+        "PersistentVolumeClaim",
+        "persistentvolumeclaim",
+        ("STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS", "VOLUMEATTRIBUTESCLASS"),
+        _claim,
+        ("VOLUMEMODE",),
+        _mode,
+    ),
+    _Printer(
+        "Pod",
+        "pod",
+        ("READY", "STATUS", "RESTARTS"),
+        _pod,
+        ("IP", "NODE", "NOMINATED NODE", "READINESS GATES"),
+        _pod_place,
+    ),
+)  # fmt: skip

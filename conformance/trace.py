@@ -1,15 +1,17 @@
 """Traces: a history on disk, one JSON object a line, to be judged again with no cluster.
 
 The first line is the header, the last one the end mark with the number of entries, so a trace that was cut is known
-as such. Lines have sorted keys and hold no time but the backend's own, so one seed gives the same bytes again.
+as such. A file may hold many traces, one behind the other. Lines have sorted keys and hold no time but the backend's
+own, so one seed gives the same bytes again.
 """
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
-from pvkit.backends.errors import Cause, Place, TraceError
+from pvkit.backends.errors import Cause, Place, TraceError, UsageError
 from pvkit.backends.objects import Key
 from pvkit.backends.protocol import Description, Event, Fault, Operation, Outcome, Settled, Setup
 from pvkit.conformance.history import Asked, Entry, Expected, Header, History
@@ -28,6 +30,26 @@ def lines(history: History) -> Iterator[str]:
 def write_trace(history: History, file: TextIO) -> None:
     """Write a history as a trace."""
     file.writelines(f"{line}\n" for line in lines(history))
+
+
+class TraceFile:
+    """A file that takes one history after another, each as soon as it is whole; raises `UsageError` if it cannot."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write to {path}: {error.strerror}; name another file with --trace") from None
+
+    def write(self, history: History) -> None:
+        """Add a history."""
+        write_trace(history, self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
 
 
 def dumped(fields: Any) -> str:
@@ -98,44 +120,60 @@ def _outcome_fields(outcome: Outcome) -> dict[str, Any]:
 
 
 def read_trace(path: str | Path) -> tuple[Header, Iterator[Entry]]:
-    """The header, and the entries as they are read: one line in memory at a time; raises `TraceError`."""
+    """The header and the entries of the first trace of a file, read as they are asked for; raises `TraceError`."""
+    return next(read_traces(path))
+
+
+def read_traces(path: str | Path) -> Iterator[tuple[Header, Iterator[Entry]]]:
+    """The traces of a file, one after the other: one line in memory at a time; raises `TraceError`.
+
+    The entries of a trace are to be read before the next trace is asked for; those that were not are passed over.
+    """
+    lines = _lines(str(path))
+    for place, fields in lines:
+        if fields.get("trace") != VERSION:
+            raise TraceError(place, f"trace version {fields.get('trace')!r}", f"{VERSION!r} in the first line")
+        entries = _entries(lines, place)
+        yield _built(_header, fields, place), entries
+        deque(entries, maxlen=0)
+
+
+def _lines(path: str) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Each line with its place; a file has one at least."""
+    number = 0
     try:
         with Path(path).open(encoding="utf-8") as file:
-            first = file.readline()
+            for number, line in enumerate(file, start=1):
+                yield Place(path, number), _parsed(line, Place(path, number))
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
-        raise TraceError(Place(str(path)), f"the file cannot be read ({why})", "a trace") from None
-    place = Place(str(path), 1)
-    fields = _parsed(first, place)
-    if fields.get("trace") != VERSION:
-        raise TraceError(place, f"trace version {fields.get('trace')!r}", f"{VERSION!r} in the first line")
-    return _built(_header, fields, place), _entries(str(path))
+        raise TraceError(Place(path, number), f"the file cannot be read ({why})", "a trace") from None
+    if number == 0:
+        raise TraceError(Place(path), "an empty file", "a trace")
 
 
 def _parsed(line: str, place: Place) -> dict[str, Any]:
     try:
         fields = json.loads(line)
     except ValueError:
-        cut = "a line that breaks off" if line and not line.endswith("\n") else "no JSON"
+        cut = "a line that breaks off" if not line.endswith("\n") else "no JSON"
         raise TraceError(place, cut, "one JSON object a line") from None
     if not isinstance(fields, dict):
         raise TraceError(place, f"{type(fields).__name__}", "a JSON object")
     return fields
 
 
-def _entries(path: str) -> Iterator[Entry]:
-    number = 1
-    with Path(path).open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            place = Place(path, number)
-            fields = {"trace": VERSION} if number == 1 else _parsed(line, place)
-            if "end" in fields:
-                if fields["end"] != number - 2:
-                    raise TraceError(place, f"{number - 2} entries", f"{fields['end']}, as the end mark says")
-                return
-            if number > 1:
-                yield _built(_entry, fields, place)
-    raise TraceError(Place(path, number), "the end of the file", "the end mark: the trace was cut off")
+def _entries(lines: Iterator[tuple[Place, dict[str, Any]]], place: Place) -> Iterator[Entry]:
+    """The entries up to the end mark."""
+    for count, (place, fields) in enumerate(lines):
+        if "end" in fields:
+            if fields["end"] != count:
+                raise TraceError(place, f"{count} entries", f"{fields['end']}, as the end mark says")
+            return
+        if "trace" in fields:
+            raise TraceError(place, "another trace", "the end mark: the trace before was cut off")
+        yield _built(_entry, fields, place)
+    raise TraceError(place, "the end of the file", "the end mark: the trace was cut off")
 
 
 def _built(make: Callable[[dict[str, Any]], Any], fields: dict[str, Any], place: Place) -> Any:

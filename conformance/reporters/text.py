@@ -6,10 +6,10 @@ from typing import Any
 import yaml
 
 from pvkit.backends.objects import Obj
-from pvkit.backends.protocol import Fault
+from pvkit.conformance.playback import described
 from pvkit.conformance.run_report import Canary, Line, RunReport
 from pvkit.conformance.verdict import Verdict
-from pvkit.strategies.plan import Plan, Settle, Turns
+from pvkit.strategies.plan import Plan
 
 _COLORS = {
     Verdict.FAIL: "\x1b[31m",
@@ -117,19 +117,6 @@ def _indented(text: str) -> str:
 def steps(plan: Plan) -> Iterator[str]:
     """The steps of a plan, numbered, one line each."""
     for number, step in enumerate(plan.steps, start=1):
-        yield f"  {number}. {told(step)}"
+        yield f"  {number}. {described(step)}"
     for entry in plan.schedule:
         yield f"  at {entry.point} {entry.at}: {entry.take}"
-
-
-def told(step: object) -> str:
-    """A step in a few words."""
-    if isinstance(step, Settle):
-        return "wait until all is quiet"
-    if isinstance(step, Turns):
-        return f"let the controllers take {step.count} turns"
-    if isinstance(step, Fault):
-        return " ".join([f"[{step.word}]", *(f"{name}={value}" for name, value in step.options.items())])
-    from pvkit.conformance.commands.replay import described
-
-    return described(step)
