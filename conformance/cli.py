@@ -19,6 +19,7 @@ VERBS = {
     "explain": "tell for each claim which volumes were considered, what refused them and which won",
     "list": "list invariants, rules, mutants, backends, profiles or faults",
     "selftest": "prove the kit: every mutant of the model is caught by the invariants it breaks",
+    "cluster": "start a real control plane on this machine, without Docker: build, up, down, status",
     "version": "the version of the kit and of the rules",
 }
 USAGE, INTERRUPTED = 2, 130

@@ -8,6 +8,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from pvkit.backends.live.programs import Programs
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -38,10 +40,11 @@ class Layout:
     """Where one cluster keeps its things."""
 
     folder: Path
-    programs: Path
+    programs: Programs
     ports: Ports
     emulated: str = ""
-    """Minor version to emulate, "" for the version of the programs."""
+    """Minor version to emulate, "" for none."""
+
     resync_seconds: int = 15
 
     @property
@@ -62,9 +65,7 @@ class Layout:
 
 def command(layout: Layout, program: str) -> list[str]:
     """The command line of one component."""
-    binary = "controlplane" if program in _CONTROL_PLANE else program
-    head = [str(layout.programs / binary), *([program] if program in _CONTROL_PLANE else [])]
-    return head + _ARGUMENTS[program](layout)
+    return [*layout.programs.heads[program], *_ARGUMENTS[program](layout)]
 
 
 def _emulation(layout: Layout) -> list[str]:
@@ -136,7 +137,6 @@ def _provisioner(layout: Layout) -> list[str]:
 
 
 _FAST = ["--kube-api-qps=2000", "--kube-api-burst=4000"]
-_CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _ARGUMENTS = {
     "etcd": _etcd,
     "kube-apiserver": _api_server,
@@ -146,3 +146,4 @@ _ARGUMENTS = {
     "provisioner": _provisioner,
 }
 COMPONENTS = tuple(_ARGUMENTS)
+"""In the order of starting."""
