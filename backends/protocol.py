@@ -188,3 +188,26 @@ class CanStep(Protocol):
 
     def run(self, turns: int) -> None:
         """Let controllers take at most that many turns."""
+
+
+@runtime_checkable
+class TellsLate(Protocol):
+    """A backend whose answers come at once and whose events a little later.
+
+    It tells of no event before a wait has ended, and then of all up to that point; only then is it known where among
+    them an answer belongs. What it says of itself is final when a plan has ended.
+    """
+
+    def moment(self) -> int:
+        """A mark of the answer that was just given."""
+
+    def events_before(self, moment: int) -> int:
+        """How many of the plan's events, of those told so far, had been written before that answer came."""
+
+
+@runtime_checkable
+class Refuses(Protocol):
+    """A backend that cannot be every world that a plan may ask for."""
+
+    def refuses(self, setup: Setup) -> str:
+        """Why a plan's world cannot be had, "" if it can; `reset` raises `UsageError` in the first case."""

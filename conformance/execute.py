@@ -6,13 +6,15 @@ comes after, from the history alone.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from pvkit.backends.errors import BackendError, KitError
 from pvkit.backends.objects import Obj, key
-from pvkit.backends.protocol import Backend, Budget, CanDisturb, CanStep, Fault, Operation, Outcome
+from pvkit.backends.protocol import Backend, Budget, CanDisturb, CanStep, Fault, Operation, Outcome, TellsLate
 from pvkit.conformance.history import Asked, Expected, Header, History
+from pvkit.conformance.notes import Notes
 from pvkit.strategies.plan import Expect, Plan, Settle, Step, Turns
 
 Listener = Callable[[int, Step, History], None]
@@ -26,20 +28,22 @@ def execute(
 ) -> History:
     """Run a plan and return its history; raises `BackendError` when the backend raises what is no error of the kit."""
     budget = budget or Budget()
-    with _blamed(backend):
+    with blamed(backend):
         backend.reset(plan.setup, plan.schedule)
         history = History(Header(plan.setup, backend.describe(), seed, plan.name))
-        history.entries.extend(backend.observe())
-    for number, step in chain(enumerate(plan.steps), _endings(plan, history)):
-        with _blamed(backend):
-            _carry_out(number, step, backend, budget, history)
+        notes = Notes(backend, history.entries)
+    for number, step in chain(enumerate(plan.steps), _endings(plan, notes)):
+        with blamed(backend):
+            _carry_out(number, step, backend, budget, notes)
         if hear is not None:
             hear(number, step, history)
+    if isinstance(backend, TellsLate):
+        history.header = replace(history.header, backend=backend.describe())
     return history
 
 
 @contextmanager
-def _blamed(backend: Backend) -> Iterator[None]:
+def blamed(backend: Backend) -> Iterator[None]:
     """What is raised here that is no error of the kit is the backend's doing."""
     try:
         yield
@@ -50,43 +54,38 @@ def _blamed(backend: Backend) -> Iterator[None]:
         raise BackendError(f"the backend {type(backend).__name__} raised {told}; expected an Outcome") from error
 
 
-def _endings(plan: Plan, history: History) -> Iterator[tuple[int, Step]]:
+def _endings(plan: Plan, notes: Notes) -> Iterator[tuple[int, Step]]:
     """What every plan ends with: all disturbances healed, all at rest, and what it expects of the end."""
     if any(isinstance(step, Fault) for step in plan.steps):
         yield len(plan.steps), Fault("heal")
-    if not _at_rest(plan, history):
+    if not _at_rest(plan, notes):
         yield len(plan.steps), Settle()
     if plan.expect:
         yield len(plan.steps), Expect(plan.expect)
 
 
-def _at_rest(plan: Plan, history: History) -> bool:
+def _at_rest(plan: Plan, notes: Notes) -> bool:
     """Whether nothing was done since the plan last let all come to rest."""
     doings = [step for step in plan.steps if not isinstance(step, Expect)]
-    healed = bool(history.entries) and isinstance(history.entries[-1], Asked)
-    return bool(doings) and isinstance(doings[-1], Settle) and not healed
+    return bool(doings) and isinstance(doings[-1], Settle) and not isinstance(notes.latest, Asked)
 
 
-def _carry_out(number: int, step: Step, backend: Backend, budget: Budget, history: History) -> None:
-    entries = history.entries
+def _carry_out(number: int, step: Step, backend: Backend, budget: Budget, notes: Notes) -> None:
     if isinstance(step, Operation):
-        outcome = backend.invoke(step)
-        entries.extend(backend.observe())
-        entries.append(Asked(number, step, outcome))
+        notes.answer(Asked(number, step, backend.invoke(step)))
     elif isinstance(step, Fault):
         outcome = backend.disturb(step) if isinstance(backend, CanDisturb) else _UNABLE
-        entries.extend(backend.observe())
-        entries.append(Asked(number, step, outcome))
+        notes.answer(Asked(number, step, outcome))
     elif isinstance(step, Turns):
         if isinstance(backend, CanStep):
             backend.run(step.count)
-        entries.extend(backend.observe())
+            notes.events()
     elif isinstance(step, Expect):
-        entries.extend(_look(number, wanted, backend) for wanted in step.objects)
+        for wanted in step.objects:
+            notes.answer(_look(number, wanted, backend))
+        notes.events()
     else:
-        settled = backend.settle(budget)
-        entries.extend(backend.observe())
-        entries.append(settled)
+        notes.rest(backend.settle(budget))
 
 
 def _look(number: int, wanted: Obj, backend: Backend) -> Expected:

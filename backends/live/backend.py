@@ -1,187 +1,209 @@
-"""A live cluster as a backend: operations through the official client, events from watches of every kind."""
+"""A live cluster as a backend: operations through the official client, events from watches of every kind.
 
-import contextlib
+Answers come at once and events a little later, on as many connections as there are kinds. So nothing is told until a
+wait has ended: then a fence is put behind everything that was written, the events up to it are told in the order of
+writes, and each answer is placed among them (`TellsLate`).
+"""
+
 import secrets
-import threading
-from dataclasses import replace
 from functools import partial
 from itertools import count
 from time import monotonic
 
 from pvkit import __version__
-from pvkit.backends.errors import ApiError, NotFound, Unavailable
+from pvkit.backends.errors import UsageError
+from pvkit.backends.live.cleaning import Cleaner
 from pvkit.backends.live.connection import Connection, path_of
-from pvkit.backends.live.naming import Names
+from pvkit.backends.live.naming import NODE_SELECTOR, PLAN_LABEL, Names
+from pvkit.backends.live.patience import Pace, patience
+from pvkit.backends.live.play import Play
+from pvkit.backends.live.server import Server
 from pvkit.backends.live.watching import Frame, Watches
-from pvkit.backends.objects import Key, Obj, key, labels, phase, put, uid, version
+from pvkit.backends.objects import Key, Obj, labels, name, put, version
 from pvkit.backends.protocol import Budget, Departure, Description, Event, Operation, Outcome, Settled, Setup
 
-RUN_LABEL = "pvkit.dev/run"
 WATCHED = (
     "PersistentVolume",
     "PersistentVolumeClaim",
     "Pod",
     "StatefulSet",
     "ControllerRevision",
+    "Service",
+    "EndpointSlice",
     "StorageClass",
+    "VolumeAttributesClass",
+    "ResourceQuota",
+    "LimitRange",
+    "CSINode",
     "Node",
     "Namespace",
 )
-CLUSTER_WIDE = ("PersistentVolume", "StorageClass", "Node", "Namespace")
+READY_NODE: Obj = {
+    "capacity": {"cpu": "1k", "memory": "1Ti", "pods": "1M"},
+    "allocatable": {"cpu": "1k", "memory": "1Ti", "pods": "1M"},
+    "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "simulated"}],
+}
+"""The status of a node that nobody has to wait for; nodes are simulated where the kit makes them."""
+
+MADE_OF = {
+    "StatefulSet": ("Pod", "PersistentVolumeClaim", "PersistentVolume", "ControllerRevision"),
+    "PersistentVolumeClaim": ("PersistentVolume",),
+    "Pod": ("PersistentVolumeClaim", "PersistentVolume"),
+    "Service": ("EndpointSlice",),
+}
+"""Which kinds controllers make when they see one of a kind."""
+FENCE_SECONDS = 5.0
+"""How long a stream may be behind a list."""
+LEAST_LAG = 1.0
 
 
 class LiveBackend:
     """Plays plans on a cluster, one after another, and removes what it made.
 
-    `resync` is the sync period of the cluster's volume binder in seconds: a claim that is not bound yet may have to
-    wait for it, so settling does too.
+    `pace` tells how quick the cluster's components are. With `nodes` each plan gets nodes of its own; the cluster's API
+    server must then hold pods to them (admission plugin `PodNodeSelector`), and somebody must play their kubelets.
+    `settle_seconds` is the longest wait for rest.
     """
 
     def __init__(
-        self, kubeconfig: str | None = None, context: str | None = None, resync: float = 15.0, nodes: bool = False
+        self,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        pace: Pace | None = None,
+        nodes: bool = False,
+        settle_seconds: float = 60.0,
     ) -> None:
         self._connect = partial(Connection, kubeconfig, context)
         self._connection = self._connect()
+        self.server = Server(self._connection)
         self.run_id = secrets.token_hex(3)
-        self._resync, self._makes_nodes = resync, nodes
+        self._pace, self._makes_nodes, self._settle_seconds = pace or Pace(), nodes, settle_seconds
         self._plans = count()
+        self._shared = False
         self._watches = Watches(self._connect, WATCHED)
-        self._version = self._connection.request("GET", "/version")
-        self._made: dict[Key, str] = {}
-        self._answers: set[int] = set()
-        self._lock = threading.Lock()
-        self.reset(Setup())
+        self._ordered = self.server.shares_one_counter(self._connection, self.run_id, WATCHED)
+        self._play: Play | None = None
 
-    def reset(self, setup: Setup, schedule: tuple[Departure, ...] = ()) -> None:
-        """Remove what the last plan left and begin with the namespaces (and, where it may, the nodes) of this one."""
-        self._clear()
-        self._setup, self._names = setup, Names(f"k{self.run_id}-{next(self._plans)}")
-        self._watches.drain()
-        self._answers.clear()
-        self._index, self._start = 0, monotonic()
-        for name in ("default", *setup.namespaces):
-            self._create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        for node in setup.nodes if self._makes_nodes else ():
-            self._create({"apiVersion": "v1", "kind": "Node", **node})
-
-    def _create(self, obj: Obj) -> Obj:
-        sent = self._names.out(obj)
-        sent = put(sent, ("metadata", "labels"), {**labels(sent), RUN_LABEL: self.run_id})
-        at = key(sent)
-        made = self._connection.request("POST", path_of(Key(at.kind, at.namespace, "")), sent)
-        if at.kind in CLUSTER_WIDE:
-            self._made[at] = uid(made)
+    def beside(self) -> "LiveBackend":
+        """Another backend on the same cluster, to play plans side by side; it shares the watches of this one."""
+        made: LiveBackend = object.__new__(LiveBackend)
+        made.__dict__.update(self.__dict__)
+        made._connection, made.run_id, made._plans = self._connect(), secrets.token_hex(3), count()
+        made._play, made._shared = None, True
         return made
 
-    def invoke(self, operation: Operation) -> Outcome:
-        """Ask as a client; names go out with this plan's tag and come back without it."""
-        try:
-            found = self._ask(operation)
-        except ApiError as error:
-            home = self._names.home
-            causes = tuple(replace(cause, message=home(cause.message)) for cause in error.causes)
-            return Outcome("failed", error.code, error.reason, home(error.message), causes)
-        except Unavailable as error:
-            return Outcome("unknown", 0, "Unavailable", str(error))
-        if operation.verb not in ("get", "list") and "resourceVersion" in found.get("metadata", {}):
-            self._answers.add(version(found))
-        return Outcome("ok", 201 if operation.verb == "create" else 200, object=self._names.home(found))
+    @property
+    def play(self) -> Play:
+        """The plan under way."""
+        if self._play is None:
+            raise UsageError("no plan is under way; `reset` begins one")
+        return self._play
 
-    def _ask(self, operation: Operation) -> Obj:
-        options, send = operation.options, self._connection.request
-        subresource = str(options.get("subresource", ""))
-        if operation.verb == "create" and operation.object is not None:
-            return self._create(operation.object)
-        if operation.verb == "update" and operation.object is not None:
-            sent = self._names.out(operation.object)
-            return send("PUT", path_of(key(sent), subresource), sent)
-        assert operation.target is not None
-        at = self._names.key(operation.target)
-        match operation.verb:
-            case "get" | "list":
-                return send("GET", path_of(at))
-            case "patch":
-                body = operation.patch
-                sent = self._names.out({"kind": at.kind, **body}) if isinstance(body, dict) else body
-                return send("PATCH", path_of(at, subresource), sent)
-            case "scale":
-                return send("PATCH", path_of(at), {"spec": {"replicas": options["replicas"]}})
-        return send("DELETE", path_of(at), _delete_options(operation))
+    def refuses(self, setup: Setup) -> str:
+        """Why the world of a plan cannot be made on this cluster, "" if it can."""
+        if len(setup.nodes) > 1 and not self._makes_nodes:
+            return "the plan wants nodes of its own, and this cluster's nodes are not ours to make"
+        return self.server.refuses(setup, self._connection)
+
+    def reset(self, setup: Setup, schedule: tuple[Departure, ...] = ()) -> None:
+        """Remove what the last plan left and begin with the namespaces (and, where it may, the nodes) of this one.
+
+        Raises `UsageError` for a world that this cluster cannot be.
+        """
+        self.clear()
+        reason = self.refuses(setup)
+        if reason:
+            raise UsageError(reason)
+        names = Names(f"k{self.run_id}-{next(self._plans)}", self.run_id)
+        namespaces = names.namespaces("default", *setup.namespaces)
+        self._play = Play(self._connection, names, namespaces, self._makes_nodes)
+        self._watches.record(self.play.tape)
+        self._furnish(setup)
+
+    def _furnish(self, setup: Setup) -> None:
+        """The namespaces and nodes of a plan."""
+        play, held = self.play, {}
+        if self._makes_nodes:
+            held = {"annotations": {NODE_SELECTOR: f"{PLAN_LABEL}={play.names.tag}"}}
+        for called in ("default", *setup.namespaces):
+            made = play.asker.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": called, **held}})
+            play.setup.add(version(made))
+        if not self._makes_nodes:
+            self._adopt_nodes()
+            return
+        for node in setup.nodes:
+            marked = put(node, ("metadata", "labels"), {**(labels(node)), PLAN_LABEL: play.names.tag})
+            made = play.asker.create({"apiVersion": "v1", "kind": "Node", **marked, "status": READY_NODE})
+            play.setup.add(version(made))
+
+    def _adopt_nodes(self) -> None:
+        """Begin the history with the nodes that are there; they belong to somebody else and keep their names."""
+        listed = self._connection.request("GET", path_of(Key("Node", "", "")))
+        self.play.names.shared = frozenset(name(item) for item in listed["items"])
+        for item in listed["items"]:
+            self.play.setup.add(version(item))
+            self.play.tape.take(Frame("ADDED", {"apiVersion": "v1", "kind": "Node", **item}, monotonic()))
+
+    def invoke(self, operation: Operation) -> Outcome:
+        """Ask as a client and return the answer."""
+        return self.play.invoke(operation)
 
     def settle(self, budget: Budget) -> Settled:
-        """Wait until no event has come for long enough: longer than a resync while a claim is still unbound."""
-        limit = monotonic() + budget.seconds
+        """Wait until nothing has changed for longer than any component may still take, and fence that."""
+        play, seconds = self.play, min(budget.seconds, self._settle_seconds)
+        limit = monotonic() + seconds
         while True:
-            self._fence()
-            quiet = self._resync * 1.5 + 1.0 if self._unbound() else 0.6
-            since = self._watches.quiet_since()
-            left = since + quiet - monotonic()
-            if left <= 0:
-                return Settled(True, self._time())
-            if monotonic() > limit:
-                return Settled(False, self._time(), f"still busy after {budget.seconds:.0f} s")
-            self._watches.wait(lambda since=since: self._watches.quiet_since() > since, left)  # type: ignore[misc]
+            since = play.tape.arrived
+            wait = patience(play.tape.objects(), self._pace, play.time)
+            left = min(max(since, play.latest) + wait, limit) - monotonic()
+            if left > 0:
+                play.tape.wait(lambda since=since: play.tape.arrived > since, left)  # type: ignore[misc]
+                continue
+            fenced = play.fence(self._kinds(), monotonic() + FENCE_SECONDS)
+            if monotonic() >= limit:
+                return Settled(False, play.time, f"still busy after {seconds:.0f} s")
+            if fenced and play.tape.arrived <= since:
+                return Settled(True, play.time)
 
-    def _unbound(self) -> bool:
-        claims = self._watches.streams["PersistentVolumeClaim"].known
-        return any(phase(claim) != "Bound" and self._names.mine(claim) for claim in list(claims.values()))
-
-    def _fence(self) -> None:
-        """Wait until every stream has shown the latest version that a list of its kind tells."""
-        for kind, stream in self._watches.streams.items():
-            items = self._connection.request("GET", path_of(Key(kind, "", "")))["items"]
-            newest = max((version(item) for item in items), default=0)
-            self._watches.wait(lambda stream=stream, newest=newest: stream.version >= newest, 5.0)  # type: ignore[misc]
+    def _kinds(self) -> list[str]:
+        """The kinds that a fence must ask about: those seen, and those that controllers make of them."""
+        seen = self.play.tape.kinds
+        found = seen.union(*(MADE_OF.get(kind, ()) for kind in seen))
+        return [kind for kind in WATCHED if kind in found and kind not in self._watches.absent]
 
     def observe(self) -> list[Event]:
-        """The events of this plan since the last call, in the order of writes."""
-        mine = [frame for frame in self._watches.drain() if self._names.mine(frame.object)]
-        return [self._event(frame) for frame in mine]
+        """The events of this plan up to the last fence that were not told yet, in the order of writes."""
+        return self.play.observe()
 
-    def _event(self, frame: Frame) -> Event:
-        by = "client" if version(frame.object) in self._answers else ""
-        self._index += 1
-        seen = self._names.home(frame.object)
-        return Event(self._index - 1, frame.type, seen, by, frame.arrived - self._start)  # type: ignore[arg-type]
+    def moment(self) -> int:
+        """A mark of the answer that was just given."""
+        return self.play.moment()
 
-    def _time(self) -> float:
-        return monotonic() - self._start
+    def events_before(self, moment: int) -> int:
+        """How many of the plan's events, of those told so far, had been written before that answer came."""
+        return self.play.events_before(moment)
 
     def describe(self) -> Description:
-        """The server, and what it cannot show."""
+        """The server, what it cannot show, and whether anything of this plan's events was missed."""
         lacks = {"ledgers": "a live cluster does not tell what a storage backend holds"}
-        minor = f"{self._version['major']}.{self._version['minor'].rstrip('+')}"
-        return Description(f"live {self._connection.server}", __version__, minor, ordered=True, lacks=lacks)
+        if not self._makes_nodes:
+            lacks["nodes"] = "the nodes are the cluster's own"
+        lacks |= {kind: f"the server does not know the kind {kind}" for kind in self._watches.absent}
+        if self._play is not None and self._play.tape.gaps:
+            lacks["events"] = "; ".join(self._play.tape.gaps[:3])
+        called = f"live {self._connection.server}"
+        lag = max(LEAST_LAG, 3 * self._pace.reaction)
+        return Description(called, __version__, self.server.minor, self._ordered, lacks=lacks, lag=lag)
 
-    def _clear(self) -> None:
-        """Delete what this run created, by UID, namespaces first."""
-        for at in sorted(self._made, key=lambda at: CLUSTER_WIDE.index(at.kind), reverse=True):
-            self._remove(at, self._made.pop(at))
-
-    def _remove(self, at: Key, known: str) -> None:
-        options = {
-            "kind": "DeleteOptions",
-            "apiVersion": "v1",
-            "preconditions": {"uid": known},
-            "gracePeriodSeconds": 0,
-        }
-        with contextlib.suppress(NotFound):
-            self._connection.request("DELETE", path_of(at), options)
+    def clear(self) -> None:
+        """Remove what the present plan made, and wait for what other plans could take for theirs."""
+        play, self._play = self._play, None
+        if play is not None:
+            Cleaner(self._connection, play.tape).remove(play.namespaces)
+            self._watches.drop(play.tape)
 
     def close(self) -> None:
         """Remove what the last plan made and stop watching."""
-        self._clear()
-        self._watches.close()
-
-
-def _delete_options(operation: Operation) -> Obj:
-    asked = operation.options
-    made: Obj = {"kind": "DeleteOptions", "apiVersion": "v1"}
-    if "propagation" in asked:
-        made["propagationPolicy"] = asked["propagation"]
-    if "grace" in asked:
-        made["gracePeriodSeconds"] = asked["grace"]
-    preconditions = {
-        name: asked[word] for word, name in (("uid", "uid"), ("version", "resourceVersion")) if word in asked
-    }
-    return {**made, "preconditions": preconditions} if preconditions else made
+        self.clear()
+        if not self._shared:
+            self._watches.close()

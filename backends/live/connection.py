@@ -5,7 +5,7 @@ and brings kubeconfig, authentication and TLS with it.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kubernetes import config
@@ -65,8 +65,17 @@ class Connection:
         found: Obj = json.loads(answer.data)
         return found
 
-    def watch(self, path: str, version: str, seconds: int) -> Iterator[Obj]:
-        """The frames of one watch from a resourceVersion on, until the server ends it."""
+    def text(self, path: str) -> str:
+        """What stands at a path that is no JSON, such as metrics."""
+        return str(self._send("GET", path, None, None, _request_timeout=30).data.decode(errors="replace"))
+
+    def watch(
+        self, path: str, version: str, seconds: int, opened: Callable[[Any], None] = lambda response: None
+    ) -> Iterator[Obj]:
+        """The frames of one watch from a resourceVersion on, until the server ends it.
+
+        `opened` gets the response, whose `shutdown` ends the watch from another thread.
+        """
         query = {
             "watch": "true",
             "resourceVersion": version,
@@ -74,12 +83,13 @@ class Connection:
             "timeoutSeconds": str(seconds),
         }
         answer = self._send("GET", path, None, query, _request_timeout=(10, seconds + 30))
+        opened(answer)
         rest = b""
         try:
             for chunk in answer.stream(65536):
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (json.loads(line) for line in lines if line.strip())
-        except HTTPError as error:
+        except (HTTPError, OSError, ValueError) as error:  # ValueError: half a line, or a response that was shut down.
             raise Unavailable(str(error)) from None
         finally:
             answer.close()

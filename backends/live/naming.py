@@ -1,24 +1,50 @@
 """Each plan's own names on a shared cluster.
 
 Namespaces, volumes, nodes and classes get a tag in front, so that plans cannot take each other's volumes or anybody
-else's; what comes back is told in the plan's own names again. Names inside a namespace stay as they are.
+else's; what comes back is told in the plan's own names again, without what only the kit put there. Names inside a
+namespace stay as they are. A volume that was made on demand has a name of its own and is known by its claim.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from pvkit.backends.objects import NAMESPACED, Key, Obj, annotations, get, put
+from pvkit.backends.objects import NAMESPACED, Key, Obj, get, name, put, without
 from pvkit.backends.storage import BETA_CLASS, SELECTED_NODE
 
-_CLASS_FIELDS = (("spec", "storageClassName"), ("spec", "volumeAttributesClassName"))
+RUN_LABEL = "pvkit.dev/run"
+"""The label with the run's id that everything made by a run carries."""
+PLAN_LABEL = "pvkit.dev/plan"
+"""The label of a plan's own nodes; pods of the plan's namespaces are held to it by an annotation of the namespace."""
+NODE_SELECTOR = "scheduler.alpha.kubernetes.io/node-selector"
+
+_NAMED_FIELDS: tuple[tuple[str, ...], ...] = (
+    ("spec", "storageClassName"),
+    ("spec", "volumeAttributesClassName"),
+    ("spec", "volumeName"),
+    ("spec", "claimRef", "namespace"),
+    ("spec", "dataSourceRef", "namespace"),
+    ("spec", "nodeName"),
+    ("status", "currentVolumeAttributesClassName"),
+    ("status", "nominatedNodeName"),
+    ("metadata", "annotations", BETA_CLASS),
+    ("metadata", "annotations", SELECTED_NODE),
+)
+"""Fields of claims, volumes and pods that hold a name which the tag belongs to."""
+_TERM_LISTS: tuple[tuple[str, ...], ...] = (
+    ("spec", "nodeAffinity", "required", "nodeSelectorTerms"),
+    ("spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
+)
 
 
 class Names:
-    """The mapping of one plan, by a tag such as `k3f-7`."""
+    """The mapping of one plan, by a tag such as `k3f-7`, for a run with that id."""
 
-    def __init__(self, tag: str) -> None:
-        self.tag = tag
+    def __init__(self, tag: str, run_id: str = "") -> None:
+        self.tag, self.run_id = tag, run_id
         self._front = f"{tag}-"
+        self._volumes: set[str] = set()
+        self.shared: frozenset[str] = frozenset()
+        """Names of nodes that were there before and keep their names."""
 
     def key(self, at: Key) -> Key:
         """Where an object of the plan is on the cluster."""
@@ -27,56 +53,115 @@ class Names:
         return Key(at.kind, "", self.tagged(at.name))
 
     def tagged(self, name: str) -> str:
-        """A name with the tag in front; the empty name stays empty, for it means none."""
-        return self._front + name if name and not name.startswith(self._front) else name
+        """A name with the tag in front; the empty name means none, and what the cluster named itself keeps its name."""
+        if not name or name.startswith(self._front) or name in self.shared or name in self._volumes:
+            return name
+        return self._front + name
+
+    def namespaces(self, *names: str) -> frozenset[str]:
+        """The namespaces of the plan on the cluster."""
+        return frozenset(map(self.tagged, names))
 
     def out(self, obj: Obj) -> Obj:
-        """An object of the plan as it is sent to the cluster."""
+        """An object of the plan, or a merge patch of one, as it is sent to the cluster; `kind` must be there."""
         kind = obj.get("kind", "")
         sent = self._metadata(obj, kind)
         match kind:
-            case "PersistentVolume" | "PersistentVolumeClaim":
-                sent = self._storage(sent)
-            case "StatefulSet" if get(sent, "spec", "volumeClaimTemplates"):
-                templates = [self._storage(entry) for entry in sent["spec"]["volumeClaimTemplates"]]
-                sent = put(sent, ("spec", "volumeClaimTemplates"), templates)
+            case "PersistentVolume" | "PersistentVolumeClaim" | "Pod":
+                sent = self._fields(sent)
+            case "StatefulSet":
+                if get(sent, "spec", "volumeClaimTemplates"):
+                    templates = [self._fields(entry) for entry in sent["spec"]["volumeClaimTemplates"]]
+                    sent = put(sent, ("spec", "volumeClaimTemplates"), templates)
+                if isinstance(get(sent, "spec", "template"), dict):
+                    sent = put(sent, ("spec", "template"), self._fields(sent["spec"]["template"]))
         return sent
 
+    def labelled(self, obj: Obj) -> Obj:
+        """An object with the label of the run."""
+        return put(obj, ("metadata", "labels"), {**(get(obj, "metadata", "labels") or {}), RUN_LABEL: self.run_id})
+
+    def patch(self, kind: str, patch: Any) -> Any:
+        """A merge patch (a mapping) or a JSON patch (a list) as it is sent."""
+        if isinstance(patch, dict):
+            return without(self.out({**patch, "kind": kind}), ("kind",)) if "kind" not in patch else self.out(patch)
+        return [self._step(kind, step) for step in patch] if isinstance(patch, list) else patch
+
+    def _step(self, kind: str, step: Any) -> Any:
+        """One step of a JSON patch: its value is mapped as if it stood at its path in an object."""
+        if not isinstance(step, dict) or "value" not in step or not isinstance(step.get("path"), str):
+            return step
+        path = tuple(part.replace("~1", "/").replace("~0", "~") for part in step["path"].split("/")[1:])
+        if not path:
+            return {**step, "value": self.out({**step["value"], "kind": kind})}
+        mapped = put({}, path, step["value"])
+        return {**step, "value": get(mapped if kind == "StatefulSet" else self._fields(mapped), *path)}
+
     def _metadata(self, obj: Obj, kind: str) -> Obj:
-        if "metadata" not in obj:
+        if not isinstance(obj.get("metadata"), dict):
             return obj
         metadata = dict(obj["metadata"])
         if kind in NAMESPACED:
             metadata["namespace"] = self.tagged(metadata.get("namespace") or "default")
-        elif "name" in metadata:
+        elif metadata.get("name"):
             metadata["name"] = self.tagged(metadata["name"])
         return {**obj, "metadata": metadata}
 
-    def _storage(self, obj: Obj) -> Obj:
-        for path in (*_CLASS_FIELDS, ("spec", "volumeName")):
-            if get(obj, *path):
-                obj = put(obj, path, self.tagged(get(obj, *path)))
-        if get(obj, "spec", "claimRef", "namespace"):
-            obj = put(obj, ("spec", "claimRef", "namespace"), self.tagged(obj["spec"]["claimRef"]["namespace"]))
-        marks = annotations(obj) if "metadata" in obj else {}
-        for name in (BETA_CLASS, SELECTED_NODE):
-            if marks.get(name):
-                obj = put(obj, ("metadata", "annotations", name), self.tagged(marks[name]))
+    def _fields(self, obj: Obj) -> Obj:
+        for path in _NAMED_FIELDS:
+            found = get(obj, *path)
+            if isinstance(found, str) and found:
+                obj = put(obj, path, self.tagged(found))
+        for path in _TERM_LISTS:
+            found = get(obj, *path)
+            if isinstance(found, list):
+                obj = put(obj, path, [self._term(term) for term in found])
         return obj
+
+    def _term(self, term: Any) -> Any:
+        """A term of node affinity; only fields hold the names of nodes, labels do not."""
+        if not isinstance(term, dict) or not term.get("matchFields"):
+            return term
+        fields = [
+            {**field, "values": [self.tagged(value) for value in field.get("values") or ()]}
+            for field in term["matchFields"]
+        ]
+        return {**term, "matchFields": fields}
 
     def home(self, tree: Any) -> Any:
         """What the cluster said, in the plan's own names."""
-        return _mapped(tree, lambda text: text.replace(self._front, ""))
+        return _mapped(tree, lambda text: text.replace(self._front, "") if self._front in text else text)
+
+    def told(self, obj: Obj) -> Obj:
+        """An object as the history tells it: the plan's own names, and nothing that only the kit put there."""
+        made: Obj = self.home(without(obj, ("metadata", "managedFields")))
+        for path in (("metadata", "labels"), ("spec", "nodeSelector"), ("metadata", "annotations")):
+            found = get(made, *path)
+            if isinstance(found, dict) and not found.keys().isdisjoint(_OURS):
+                rest = {field: value for field, value in found.items() if field not in _OURS}
+                made = put(made, path, rest) if rest else without(made, path)
+        return made
 
     def mine(self, obj: Obj) -> bool:
-        """Whether an object on the cluster belongs to this plan."""
+        """Whether an object on the cluster belongs to this plan; once it does, it always will."""
         metadata = obj["metadata"]
-        return str(metadata.get("namespace") or metadata["name"]).startswith(self._front)
+        if str(metadata.get("namespace") or metadata["name"]).startswith(self._front):
+            return True
+        if obj["kind"] == "Node":
+            return name(obj) in self.shared
+        if obj["kind"] != "PersistentVolume":
+            return False
+        if str(get(obj, "spec", "claimRef", "namespace") or "").startswith(self._front):
+            self._volumes.add(name(obj))
+        return name(obj) in self._volumes
+
+
+_OURS = frozenset({RUN_LABEL, PLAN_LABEL, NODE_SELECTOR})
 
 
 def _mapped(tree: Any, change: Callable[[str], str]) -> Any:
     if isinstance(tree, dict):
-        return {field: _mapped(value, change) for field, value in tree.items()}
+        return {change(field): _mapped(value, change) for field, value in tree.items()}
     if isinstance(tree, list):
         return [_mapped(value, change) for value in tree]
     return change(tree) if isinstance(tree, str) else tree

@@ -1,0 +1,133 @@
+"""How long to wait for what components may still do of their own accord.
+
+Most of what a controller does it does at once, when it sees an event. Some things it does later: at the next resync of
+the volume binder, when a poll of the scheduler ends, when a back-off is over, when a pod was ready for long enough.
+What exists tells which of these may still come; the longest of them is how long all must have been quiet.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pvkit.backends.objects import Obj, deleting, finalizers, name, namespace, phase, uid
+from pvkit.backends.storage import access_modes, claim_ref, claim_ref_uid, reclaim_policy, storage_class, volume_name
+from pvkit.backends.workloads import behaviour, is_finished, is_parallel, is_ready, node_name, ordinals
+
+LONGEST_BACK_OFF = 12.0
+"""Seconds of a back-off that is waited for at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How quick the components of a cluster are, in seconds.
+
+    `reaction`: within which a component acts on what it sees; `resync`: the sync period of the volume binder; `poll`:
+    of the scheduler while it binds volumes; `back_off`: the least wait of the scheduler before it tries a pod again;
+    `provisioning`: the wait of the provisioner after a failure; `namespace`: of the namespace controller.
+    """
+
+    reaction: float = 0.3
+    resync: float = 15.0
+    poll: float = 1.0
+    back_off: float = 1.0
+    provisioning: float = 15.0
+    namespace: float = 16.0
+
+
+def patience(objects: Iterable[Obj], pace: Pace, busy: float) -> float:
+    """Seconds without any change after which nothing more is to come; `busy` are the seconds since operations began."""
+    world = _World(objects)
+    waits = [0.0, *_volumes(world, pace), *_pods(world, pace), *_sets(world, busy), *_others(world, pace)]
+    return pace.reaction + max(waits)
+
+
+class _World:
+    """What exists, by kind."""
+
+    def __init__(self, objects: Iterable[Obj]) -> None:
+        self.by_kind: defaultdict[str, list[Obj]] = defaultdict(list)
+        for obj in objects:
+            self.by_kind[obj["kind"]].append(obj)
+        self.claims = {(namespace(claim), name(claim)): claim for claim in self.by_kind["PersistentVolumeClaim"]}
+        self.volumes = {name(volume): volume for volume in self.by_kind["PersistentVolume"]}
+        self.classes = {name(obj): obj for obj in self.by_kind["StorageClass"]}
+
+
+def _volumes(world: _World, pace: Pace) -> Iterator[float]:
+    """A resync finds what no event tells of: claims without a volume, volumes that are not as their claims say."""
+    claims, volumes = world.claims.values(), world.volumes.values()
+    if any(_is_open(claim, world) for claim in claims) or any(_is_unsettled(volume, world) for volume in volumes):
+        yield pace.resync * 1.5
+    for claim in claims:
+        parameters = (world.classes.get(storage_class(claim)) or {}).get("parameters") or {}
+        if phase(claim) == "Pending" and parameters:
+            yield _number(parameters.get("slow")) + _number(parameters.get("fail")) * pace.provisioning
+
+
+def _is_open(claim: Obj, world: _World) -> bool:
+    """Whether a claim is not bound, or its status not that of its volume."""
+    volume = world.volumes.get(volume_name(claim))
+    if phase(claim) != "Bound" or volume is None:
+        return True
+    return frozenset((claim.get("status") or {}).get("accessModes") or ()) != access_modes(volume)
+
+
+def _is_unsettled(volume: Obj, world: _World) -> bool:
+    """Whether a volume is on its way, or refers to a claim that is not there."""
+    ref = claim_ref(volume)
+    if ref is None:
+        return phase(volume) != "Available" or deleting(volume)
+    claim = world.claims.get((str(ref.get("namespace")), str(ref.get("name"))))
+    lives = claim is not None and claim_ref_uid(volume) == uid(claim)
+    if phase(volume) == "Released":
+        return lives or deleting(volume) or reclaim_policy(volume) != "Retain"
+    return phase(volume) != "Bound" or not lives
+
+
+def _pods(world: _World, pace: Pace) -> Iterator[float]:
+    for pod in world.by_kind["Pod"]:
+        if is_finished(pod) or deleting(pod):
+            continue
+        if not node_name(pod):
+            yield max(pace.poll, pace.back_off) + 0.2
+        word, seconds = behaviour(pod)
+        if word == "slow" and not is_ready(pod):
+            yield seconds
+
+
+def _sets(world: _World, busy: float) -> Iterator[float]:
+    """A set waits until pods are available, and tries again after an error, ever later."""
+    pods = {(namespace(pod), name(pod)): pod for pod in world.by_kind["Pod"]}
+    for stateful_set in world.by_kind["StatefulSet"]:
+        if deleting(stateful_set):
+            continue
+        wait = int(stateful_set["spec"].get("minReadySeconds") or 0)
+        status = stateful_set.get("status") or {}
+        if wait and (status.get("availableReplicas") or 0) < (status.get("readyReplicas") or 0):
+            yield float(wait) + 1.0
+        mine = [pods.get((namespace(stateful_set), f"{name(stateful_set)}-{at}")) for at in ordinals(stateful_set)[:64]]
+        if _errs(stateful_set, mine):
+            yield min(busy, LONGEST_BACK_OFF)
+
+
+def _errs(stateful_set: Obj, pods: list[Obj | None]) -> bool:
+    """Whether a pod is missing that the set would have made already, had nothing refused it."""
+    if None not in pods:
+        return False
+    before = pods[: pods.index(None)]
+    return is_parallel(stateful_set) or all(pod is not None and is_ready(pod) for pod in before)
+
+
+def _others(world: _World, pace: Pace) -> Iterator[float]:
+    if any(deleting(obj) for obj in world.by_kind["Namespace"]):
+        yield pace.namespace
+    collected = {"foregroundDeletion", "orphan"}
+    if any(collected.intersection(finalizers(obj)) for kind in world.by_kind.values() for obj in kind):
+        yield 1.0
+
+
+def _number(text: object) -> float:
+    try:
+        return float(str(text or 0))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,78 @@
+"""What a server is: its version, its gates, whether all kinds share one counter of versions."""
+
+import re
+from collections.abc import Iterable
+
+from pvkit.backends.errors import ApiError, NotFound
+from pvkit.backends.live.connection import Connection, path_of
+from pvkit.backends.live.naming import RUN_LABEL
+from pvkit.backends.objects import Key, version
+from pvkit.backends.protocol import Setup
+
+_GATE = re.compile(r'^kubernetes_feature_enabled\{name="(\w+)",stage="\w*"\} ([01])', re.MULTILINE)
+HONOURED = {"resync": True, "dynamic-provisioning": True}
+"""Settings of a plan's world that are those of any ordinary cluster."""
+
+
+class Server:
+    """The server at the other end of a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        told = connection.request("GET", "/version")
+        major = told.get("emulationMajor") or told["major"]
+        minor = str(told.get("emulationMinor") or told["minor"])
+        self.minor = f"{major}.{minor.rstrip('+')}"
+        self.lacks: dict[str, str] = {}
+        self._gates: dict[str, bool] | None = None
+
+    def gates(self, connection: Connection) -> dict[str, bool]:
+        """The feature gates of the API server, as its metrics tell; {} where they may not be read."""
+        if self._gates is None:
+            try:
+                text = connection.text("/metrics")
+            except ApiError:
+                text = ""
+            self._gates = {name: value == "1" for name, value in _GATE.findall(text)}
+        return self._gates
+
+    def refuses(self, setup: Setup, connection: Connection) -> str:
+        """Why a plan's world cannot be had on this cluster as it runs, "" if it can."""
+        if setup.kubernetes_version != self.minor:
+            return f"the plan is for Kubernetes {setup.kubernetes_version}, the server is {self.minor}"
+        for option, value in setup.options.items():
+            if HONOURED.get(option) != value:
+                return f"the plan wants {option}: {value}, which a running cluster cannot be told"
+        for gate, value in setup.gates.items():
+            if self.gates(connection).get(gate) is not value:
+                return f"the plan wants feature gate {gate}={str(value).lower()}, which the server has not"
+        return ""
+
+    def shares_one_counter(self, connection: Connection, run_id: str, kinds: Iterable[str]) -> bool:
+        """Whether the resourceVersions of all kinds come from one counter.
+
+        Between two writes the latest version of every kind lies between theirs, if the counter is one; a counter of its
+        own would have to be there by chance.
+        """
+        before, seen = _touch(connection, f"k{run_id}-probe", made=True), []
+        for kind in kinds:
+            try:
+                seen.append(version(connection.request("GET", path_of(Key(kind, "", "")), query={"limit": "1"})))
+            except NotFound:
+                continue
+        after = _touch(connection, f"k{run_id}-probe", made=False)
+        return all(before <= one <= after for one in seen)
+
+
+def _touch(connection: Connection, name: str, made: bool) -> int:
+    """Write something harmless, a class that nobody uses, and tell the version before or after it is gone."""
+    at = Key("StorageClass", "", name)
+    if made:
+        body = {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": name, "labels": {RUN_LABEL: name[1:].partition("-")[0]}},
+            "provisioner": "kubernetes.io/no-provisioner",
+        }
+        return version(connection.request("POST", path_of(Key("StorageClass", "", "")), body))
+    connection.request("DELETE", path_of(at), {"kind": "DeleteOptions", "apiVersion": "v1"})
+    return version(connection.request("GET", path_of(Key("StorageClass", "", "")), query={"limit": "1"}))
