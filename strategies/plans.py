@@ -83,7 +83,7 @@ def plan_of(
     setup = _setup(numbers, swarm)
     departures = [departure(numbers) for _ in range(numbers.number(MOST_DEPARTURES + 1))]
     schedule = arranged(departures) if "order" in swarm else ()
-    world = World(setup, schedule, swarm, most_steps)
+    world = World(setup, schedule, swarm, most_steps, theme)
     world.used.update({"order"} if schedule else (), {"settings"} if setup.options or setup.gates else ())
     pool = table(swarm, theme)
     for drawn in moves:

@@ -35,11 +35,16 @@ class World:
     """Steps so far, and the model after them."""
 
     def __init__(
-        self, setup: Setup, schedule: tuple[Departure, ...], features: frozenset[str], most_steps: int
+        self,
+        setup: Setup,
+        schedule: tuple[Departure, ...],
+        features: frozenset[str],
+        most_steps: int,
+        theme: frozenset[str] = frozenset(),
     ) -> None:
         self.model = _model()
         self.model.reset(setup, schedule)
-        self.setup, self.features, self.most_steps = setup, features, most_steps
+        self.setup, self.features, self.most_steps, self.theme = setup, features, most_steps, theme
         self.steps: list[Step] = []
         self.used: set[str] = set()
         self.buried: dict[Key, Obj] = {}

@@ -18,9 +18,20 @@ PLENTY = ("1Gi", "2Gi", "5Gi", "3Gi")
 """Sizes that hold what is usually asked for; which is the smallest has nothing to do with which is the oldest."""
 
 
+DWELLS = 4
+"""How much more often that is drawn which a plan is about."""
+
+
+def leaning(pool: tuple[Trait, ...], theme: frozenset[str]) -> tuple[Trait, ...]:
+    """The traits, those that a plan is about more often."""
+    dwelt = tuple(trait for trait in pool if trait.feature in theme)
+    return (*pool, *dwelt * (DWELLS if 2 * len(dwelt) < len(pool) else 0))
+
+
 def row_of(world: World, numbers: Digits, *but: str) -> Row:
     """A way to ask, of the features that take part; some subjects may be left out."""
     rows = [row for row in ROWS if row.feature in world.features and row.subject not in but]
+    rows += [row for row in rows if row.feature in world.theme] * DWELLS
     found = numbers.pick(rows) if rows else Row("size", Trait("sizes"), (Trait(),), ())
     world.used.add(found.feature)
     return found
@@ -36,7 +47,7 @@ def answers(row: Row, numbers: Digits, asking: Key, count: int) -> list[tuple[Tr
     return found
 
 
-@move(weight=14)
+@move(weight=14, shows=tuple(dict.fromkeys(row.feature for row in ROWS)))
 def make_match(world: World, numbers: Digits) -> None:
     """A claim, and one to three volumes of which some fit by a hair and some do not."""
     where = world.namespace(numbers)
@@ -57,7 +68,7 @@ def make_match(world: World, numbers: Digits) -> None:
 @move(weight=8)
 def make_volume(world: World, numbers: Digits) -> None:
     """A volume with a few traits; one in four is reserved, for a claim that is there or not."""
-    traits = chosen(numbers, volumes.TRAITS, world.features)
+    traits = chosen(numbers, leaning(volumes.TRAITS, world.theme), world.features)
     world.used.update(trait.feature for trait in traits)
     if numbers.chance(80) and world.has("reservations"):
         known = world.objects("PersistentVolumeClaim")
@@ -73,7 +84,7 @@ def make_volume(world: World, numbers: Digits) -> None:
 def make_claim(world: World, numbers: Digits) -> None:
     """A claim with a few traits; it may name a volume that is free, taken or missing."""
     where = world.namespace(numbers)
-    traits = chosen(numbers, claims.TRAITS, world.features)
+    traits = chosen(numbers, leaning(claims.TRAITS, world.theme), world.features)
     world.used.update(trait.feature for trait in traits)
     if numbers.chance(48) and world.has("reservations"):
         named = world.pick("PersistentVolume", numbers)

@@ -26,11 +26,15 @@ PAUSES = (0, 0, -1, -1, -1, -1, 2, 1, 3, 5, 8, 13)
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A building block: the features of which one must take part, and how often it comes up among the others."""
+    """A building block: the features of which one must take part, and how often it comes up among the others.
+
+    `shows` are features of which more comes to pass if a plan is about them, though the move takes part without them.
+    """
 
     act: Act
     features: tuple[str, ...]
     weight: int
+    shows: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -43,11 +47,11 @@ class Move:
         self.act(world, numbers)
 
 
-def move(*features: str, weight: int = 4) -> Callable[[Act], Move]:
+def move(*features: str, weight: int = 4, shows: tuple[str, ...] = ()) -> Callable[[Act], Move]:
     """Declare a move; without features it always takes part."""
 
     def declare(act: Act) -> Move:
-        return Move(act, features, weight)
+        return Move(act, features, weight, shows)
 
     return declare
 
@@ -70,7 +74,7 @@ def table(features: frozenset[str], theme: frozenset[str] = frozenset()) -> tupl
         entry
         for entry in all_moves()
         if not entry.features or features.intersection(entry.features)
-        for _ in range(entry.weight * (THEME_WEIGHT if theme.intersection(entry.features) else 1))
+        for _ in range(entry.weight * (THEME_WEIGHT if theme.intersection(entry.features + entry.shows) else 1))
     )
 
 
