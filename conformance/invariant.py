@@ -11,8 +11,12 @@ did. So every breach is reported, a rule that was never exercised is known, and 
 `on` lists the kinds whose changes it wants to see, or one type of them (`Pod ADDED`). `memory` is a dict of its own
 that lives as long as the history; what it keeps there must not grow with the length of the history, only with what
 exists. `Scope.ALWAYS` judges the state after a change, `Scope.EACH_STEP` the change itself, `Scope.SETTLED` the state
-once all is quiet and nothing disturbs; a settled invariant takes `(state, memory)`, and `on=("Asked",)` makes an
-invariant of answers, which takes `(asked, state, memory)`.
+once all is quiet and nothing disturbs; a settled invariant takes `(state, memory)`, and `on=("Asked",)`, or
+`("Asked create",)` for one verb, makes an invariant of answers, which takes `(asked, state, memory)`.
+
+`when` is a plain function of the same evidence without the memory (`change`, `state`, or `asked, state`): where it is
+false the invariant is not asked. It is worked out once an entry for all invariants that name the same function, so
+most entries cost a promise nothing; put there what the promise begins with.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,14 +65,15 @@ HELD, AT_RISK = Mark.HELD, Mark.AT_RISK
 Memory = dict[Any, Any]
 Findings = Iterator[Violation | Mark]
 Check = Callable[..., Findings]
+When = Callable[..., object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Invariant:
     """One promise. `needs` names evidence without which it is UNKNOWN: `order` (one order over all kinds), `ledgers`.
 
     `lacks` names capabilities of `Description.lacks` that make it NOT_SUPPORTED; `versions` the Kubernetes minors it
-    holds for. `follows` are the followers it asks (`State.follow`).
+    holds for. `follows` are the followers it asks (`State.follow`). `when` is the condition on which it is asked.
     """
 
     id: str
@@ -81,6 +86,7 @@ class Invariant:
     versions: tuple[str, ...]
     tags: frozenset[str]
     follows: tuple[type[Follower], ...] = ()
+    when: When | None = None
 
     @property
     def sentence(self) -> str:
@@ -109,6 +115,7 @@ def invariant(
     versions: tuple[str, ...] = KUBERNETES_VERSIONS,
     tags: tuple[str, ...] = (),
     follows: tuple[type[Follower], ...] = (),
+    when: When | None = None,
 ) -> Callable[[Check], Invariant]:
     """Declare an invariant; see the module's own text for the shapes of its function."""
 
@@ -117,6 +124,10 @@ def invariant(
             raise TypeError(f"{id} has no sentence: its function needs a docstring")
         if bool(on) == (scope is Scope.SETTLED):
             raise TypeError(f"{id}: `on` names kinds of events, and a settled invariant has none")
-        return Invariant(id, scope, level, source, on, check, frozenset(needs), versions, frozenset(tags), follows)
+        if len({word.startswith("Asked") for word in on}) > 1:
+            raise TypeError(f"{id}: an invariant of answers takes other evidence than one of changes")
+        return Invariant(
+            id, scope, level, source, on, check, frozenset(needs), versions, frozenset(tags), follows, when
+        )
 
     return declare

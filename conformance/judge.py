@@ -5,13 +5,13 @@ and the others go on. What lacks evidence is UNKNOWN from the start, with the re
 """
 
 import traceback
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pvkit.backends.protocol import Event, Settled
+from pvkit.conformance.docket import SETTLED, Case, docket_of, word_of
 from pvkit.conformance.history import Asked, Entry, Header, History, State
-from pvkit.conformance.invariant import AT_RISK, HELD, Check, Invariant, Memory, Scope, Violation
+from pvkit.conformance.invariant import AT_RISK, HELD, Check, Findings, Invariant, Memory, Scope, Violation, When
 from pvkit.conformance.verdict import Verdict
 
 MOST_VIOLATIONS = 5
@@ -35,13 +35,39 @@ class Result:
     at: int = -1
 
 
-@dataclass(slots=True)
 class Sitting:
     """One invariant in one history: what it came to so far, how to ask it, and what it remembers."""
 
-    result: Result
-    check: Check
-    memory: Memory
+    __slots__ = ("check", "held", "memory", "result")
+
+    def __init__(self, invariant: Invariant, check: Check) -> None:
+        self.result = Result(invariant)
+        self.check = check
+        self.memory: Memory = {}
+        self.held = 0
+
+    def crash(self) -> None:
+        """Ask no more, and tell why; to be called where an exception is handled."""
+        self.result.verdict, self.result.reason = Verdict.UNKNOWN, traceback.format_exc()
+        self.check = _silent
+
+    def note(self, finding: object, index: int) -> None:
+        """Take down what is no plain `HELD`."""
+        result = self.result
+        if finding is AT_RISK:
+            self.held += 1
+            result.at_risk += 1
+        elif isinstance(finding, Violation):
+            result.broken += 1
+            result.at = index if result.at < 0 else result.at
+            if len(result.violations) < MOST_VIOLATIONS:
+                result.violations.append(finding)
+        else:
+            raise TypeError(f"{result.invariant.id} yielded {finding!r}; yield HELD, AT_RISK or a Violation")
+
+
+def _silent(evidence: object, memory: Memory) -> Findings:
+    return iter(())
 
 
 class Judge:
@@ -49,43 +75,21 @@ class Judge:
 
     def __init__(self, header: Header, invariants: Iterable[Invariant]) -> None:
         self.state = State(header)
-        self.results = {entry.id: Result(entry) for entry in invariants}
-        self._on: defaultdict[tuple[str, str], list[Sitting]] = defaultdict(list)
-        self._settled: list[Sitting] = []
+        self._docket = docket_of(invariants, header)
+        self._sittings: list[Sitting | None] = [None] * len(self._docket.invariants)
         self._count = 0
         self._unsettled = ""
-        for result in self.results.values():
-            self._admit(result, header)
-
-    def _admit(self, result: Result, header: Header) -> None:
-        rule = result.invariant
-        if header.setup.kubernetes_version not in rule.versions:
-            result.verdict, result.reason = Verdict.NOT_SUPPORTED, f"not promised by {header.setup.kubernetes_version}"
-            return
-        lacking = [f"no {need}" for need in sorted(rule.needs) if not getattr(header.backend, _EVIDENCE[need])]
-        if lacking:
-            result.verdict, result.reason = Verdict.UNKNOWN, f"the history has {', '.join(lacking)}"
-            return
-        sitting = Sitting(result, rule.check, {})
-        for word in rule.on:
-            kind, _, only = word.partition(" ")
-            for type in (only,) if only or kind == "Asked" else _TYPES:
-                self._on[kind, type].append(sitting)
-        for follower in rule.follows:
+        for follower in self._docket.followers:
             self.state.follow(follower)
-        if rule.scope is Scope.SETTLED:
-            self._settled.append(sitting)
 
     def feed(self, entry: Entry) -> None:
         """Judge one more entry."""
         if isinstance(entry, Event):
             change = self.state.take(entry)
-            for sitting in self._on.get((change.key.kind, entry.type), ()):
-                self._weigh(sitting, change)
+            self._ask(self._docket.cases.get((change.key.kind, entry.type), ()), change)
         elif isinstance(entry, Asked):
             self.state.hear(entry)
-            for sitting in self._on.get(("Asked", ""), ()):
-                self._weigh(sitting, entry, self.state)
+            self._ask(self._docket.cases.get(word_of(entry), ()), (entry, self.state))
         elif isinstance(entry, Settled):
             self._feed_settled(entry)
         self._count += 1
@@ -97,49 +101,60 @@ class Judge:
         if not entry.quiet:
             self._unsettled = entry.reason or "the backend did not settle"
             return
-        for sitting in self._settled:
-            self._weigh(sitting, self.state)
+        self._ask(self._docket.cases.get(SETTLED, ()), self.state)
 
-    def _weigh(self, sitting: "Sitting", *evidence: object) -> None:
-        """Ask one invariant; one that crashed once is not asked again."""
-        result = sitting.result
-        if result.verdict is Verdict.UNKNOWN:
-            return
+    def _ask(self, cases: tuple[Case, ...], evidence: object) -> None:
+        """Ask the invariants whose condition holds; one that crashed once is not asked again."""
+        sittings, count = self._sittings, self._count
+        for when, places in cases:
+            if when is not None and not self._holds(when, evidence, places):
+                continue
+            for place in places:
+                sitting = sittings[place] or self._open(place)
+                try:
+                    for finding in sitting.check(evidence, sitting.memory):
+                        if finding is HELD:
+                            sitting.held += 1
+                        else:
+                            sitting.note(finding, count)
+                except Exception:  # noqa: BLE001 - a crash in a check is a verdict, whatever it was
+                    sitting.crash()
+
+    def _holds(self, when: When, evidence: object, places: tuple[int, ...]) -> object:
+        """Whether a condition holds; where it crashes, all that stand under it have crashed."""
         try:
-            for finding in sitting.check(*evidence, sitting.memory):
-                if finding is HELD:
-                    result.held += 1
-                else:
-                    self._note(result, finding)
+            return when(evidence)
         except Exception:  # noqa: BLE001 - a crash in a check is a verdict, whatever it was
-            result.verdict, result.reason = Verdict.UNKNOWN, traceback.format_exc()
+            for place in places:
+                (self._sittings[place] or self._open(place)).crash()
+            return False
 
-    def _note(self, result: Result, finding: object) -> None:
-        if finding is AT_RISK:
-            result.held += 1
-            result.at_risk += 1
-        elif isinstance(finding, Violation):
-            result.broken += 1
-            result.at = self._count if result.at < 0 else result.at
-            if len(result.violations) < MOST_VIOLATIONS:
-                result.violations.append(finding)
-        else:
-            raise TypeError(f"{result.invariant.id} yielded {finding!r}; yield HELD, AT_RISK or a Violation")
+    def _open(self, place: int) -> Sitting:
+        """The sitting of an invariant, at its first entry."""
+        sitting = self._sittings[place] = Sitting(self._docket.invariants[place], self._docket.checks[place])
+        return sitting
 
     def finish(self) -> list[Result]:
         """The results, in the order of the invariants."""
-        for result in self.results.values():
+        return [self._result(place) for place in range(len(self._sittings))]
+
+    def _result(self, place: int) -> Result:
+        """The verdict of one invariant."""
+        sitting, rule = self._sittings[place], self._docket.invariants[place]
+        result = sitting.result if sitting is not None else Result(rule)
+        if place in self._docket.settled_in_advance:
+            result.verdict, result.reason = self._docket.settled_in_advance[place]
+        if sitting is not None:
+            result.held = sitting.held
             if result.broken:
                 result.verdict = Verdict.FAIL
-            elif result.verdict is Verdict.NOT_EXERCISED and result.held:
+            elif result.held and result.verdict is Verdict.NOT_EXERCISED:
                 result.verdict = Verdict.PASS
-            if self._unsettled and result.invariant.scope is Scope.SETTLED and result.verdict in _HARMLESS:
-                result.verdict, result.reason = Verdict.UNKNOWN, self._unsettled
-        return list(self.results.values())
+        if self._unsettled and rule.scope is Scope.SETTLED and result.verdict in _HARMLESS:
+            result.verdict, result.reason = Verdict.UNKNOWN, self._unsettled
+        return result
 
 
-_TYPES = ("ADDED", "MODIFIED", "DELETED")
-_EVIDENCE = {"order": "ordered", "ledgers": "ledgers"}
 _HARMLESS = (Verdict.PASS, Verdict.NOT_EXERCISED)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from pvkit.backends.protocol import Description, Event, Settled, Setup
-from pvkit.conformance.history import Entry, Header, History
+from pvkit.backends.protocol import Description, Event, Operation, Outcome, Settled, Setup
+from pvkit.conformance.history import Asked, Entry, Header, History
 from pvkit.conformance.invariant import AT_RISK, HELD, Invariant, Level, Scope, Violation, invariant
 from pvkit.conformance.judge import MOST_VIOLATIONS, Result, judge
 from pvkit.conformance.verdict import Verdict, exit_code, merged
@@ -117,3 +117,31 @@ def test_exit_codes_tell_broken_from_undecided() -> None:
     assert exit_code([Verdict.PASS, Verdict.NOT_EXERCISED], strict=True) == 3
     assert exit_code([Verdict.UNKNOWN]) == 3
     assert exit_code([Verdict.UNKNOWN, Verdict.FAIL]) == 1
+
+
+def test_a_promise_is_asked_only_where_its_condition_holds() -> None:
+    rule = on_pods(lambda change: [HELD], when=lambda change: change.event.index % 2)
+    assert verdict(rule, *[Event(index, "ADDED", POD) for index in range(5)]).held == 2
+
+
+def test_a_condition_that_crashes_is_unknown_for_all_that_name_it() -> None:
+    def broken(change: Any) -> bool:
+        raise ZeroDivisionError
+
+    one, other = on_pods(lambda change: [HELD], when=broken), settled(lambda state: [HELD])
+    header = Header(Setup(), Description("test", "0", "1.36"))
+    results = judge(History(header, [EVENT, QUIET]), [one, other])
+    assert [result.verdict for result in results] == [Verdict.UNKNOWN, Verdict.PASS]
+    assert "ZeroDivisionError" in results[0].reason
+
+
+def test_an_invariant_of_answers_may_name_a_verb() -> None:
+    def check(asked: Any, state: Any, memory: Any) -> Any:
+        """A promise about answers."""
+        yield HELD
+
+    told = {"scope": Scope.EACH_STEP, "level": Level.CONTRACT, "source": "here"}
+    rule = invariant("X-3", on=("Asked get",), when=lambda asked, state: asked.step, **told)(check)
+    asked = [Asked(step, Operation(verb), Outcome("ok")) for step, verb in enumerate(("get", "get", "list", "odd"))]
+    assert verdict(rule, *asked).held == 1
+    assert verdict(invariant("X-4", on=("Asked",), **told)(check), *asked).held == 4

@@ -1,0 +1,112 @@
+"""The docket: which invariants are asked about which entries, worked out once for many histories.
+
+Each kind and type of entry has its cases. Invariants that are asked under the same condition (`when`) stand together,
+so the condition is looked at once an entry for all of them.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from pvkit.backends.protocol import VERBS, Fault
+from pvkit.conformance.history import Asked, Follower, Header
+from pvkit.conformance.invariant import Check, Invariant, Scope, When
+from pvkit.conformance.verdict import Verdict
+
+Case = tuple[When | None, tuple[int, ...]]
+"""A condition, None for always, and the places of the invariants that are asked under it."""
+
+TYPES = ("ADDED", "MODIFIED", "DELETED")
+SETTLED = ("Settled", "")
+WORDS = {"Asked": (*VERBS, "fault", "other")}
+"""What may stand behind a word of `on`: the verb of a request, or the type of a change."""
+
+_EVIDENCE = {"order": "ordered", "ledgers": "ledgers"}
+
+
+@dataclass(frozen=True, slots=True)
+class Docket:
+    """Invariants by place, how each is asked, the cases of each (kind, type), and whom they follow.
+
+    `settled_in_advance` has the verdict, and the reason, of those that are not asked at all.
+    """
+
+    invariants: tuple[Invariant, ...]
+    checks: tuple[Check, ...]
+    cases: dict[tuple[str, str], tuple[Case, ...]]
+    followers: tuple[type[Follower], ...]
+    settled_in_advance: dict[int, tuple[Verdict, str]]
+
+
+def docket_of(invariants: Iterable[Invariant], header: Header) -> Docket:
+    """The docket of some invariants for a history with this header; where two have one id, the later counts."""
+    lacking = frozenset(need for need, attribute in _EVIDENCE.items() if not getattr(header.backend, attribute))
+    return _docket(tuple({entry.id: entry for entry in invariants}.values()), header.setup.kubernetes_version, lacking)
+
+
+@lru_cache(maxsize=64)
+def _docket(invariants: tuple[Invariant, ...], version: str, lacking: frozenset[str]) -> Docket:
+    cases: dict[tuple[str, str], dict[When | None, list[int]]] = {}
+    followers: dict[type[Follower], None] = {}
+    settled_in_advance: dict[int, tuple[Verdict, str]] = {}
+    for place, entry in enumerate(invariants):
+        verdict = _verdict_in_advance(entry, version, lacking)
+        if verdict is not None:
+            settled_in_advance[place] = verdict
+            continue
+        followers.update(dict.fromkeys(entry.follows))
+        for word in _words(entry):
+            cases.setdefault(word, {}).setdefault(_condition(entry), []).append(place)
+    return Docket(
+        invariants,
+        tuple(_check(entry) for entry in invariants),
+        {word: tuple((when, tuple(places)) for when, places in found.items()) for word, found in cases.items()},
+        tuple(followers),
+        settled_in_advance,
+    )
+
+
+def _verdict_in_advance(entry: Invariant, version: str, lacking: frozenset[str]) -> tuple[Verdict, str] | None:
+    if version not in entry.versions:
+        return Verdict.NOT_SUPPORTED, f"not promised by {version}"
+    missing = [f"no {need}" for need in sorted(entry.needs & lacking)]
+    return (Verdict.UNKNOWN, f"the history has {', '.join(missing)}") if missing else None
+
+
+def _words(entry: Invariant) -> Iterable[tuple[str, str]]:
+    if entry.scope is Scope.SETTLED:
+        yield SETTLED
+    for word in dict.fromkeys(entry.on):
+        kind, _, only = word.partition(" ")
+        for type in (only,) if only else WORDS.get(kind, TYPES):
+            yield kind, type
+
+
+def word_of(asked: Asked) -> tuple[str, str]:
+    """The word under which the answer to a request is filed."""
+    if isinstance(asked.request, Fault):
+        return "Asked", "fault"
+    return "Asked", asked.request.verb if asked.request.verb in VERBS else "other"
+
+
+def _of_answers(entry: Invariant) -> bool:
+    return any(word.startswith("Asked") for word in entry.on)
+
+
+def _check(entry: Invariant) -> Check:
+    """How an invariant is asked: about one thing and its memory; an answer is one thing with the state."""
+    if not _of_answers(entry):
+        return entry.check
+    check = entry.check
+    return lambda answer, memory: check(answer[0], answer[1], memory)
+
+
+def _condition(entry: Invariant) -> When | None:
+    return _spread(entry.when) if entry.when is not None and _of_answers(entry) else entry.when
+
+
+@cache
+def _spread(when: When) -> Callable[[Any], object]:
+    """The condition on an answer and a state as one on the pair of both."""
+    return lambda answer: when(*answer)
