@@ -20,6 +20,7 @@ VERBS = {
     "list": "list invariants, rules, mutants, backends, profiles or faults",
     "selftest": "prove the kit: every mutant of the model is caught by the invariants it breaks",
     "cluster": "start a real control plane on this machine, without Docker: build, up, down, status",
+    "preflight": "look at a cluster before a run: version, what would be made, permissions that are missing",
     "version": "the version of the kit and of the rules",
 }
 USAGE, INTERRUPTED = 2, 130
