@@ -21,6 +21,7 @@ VERBS = {
     "selftest": "prove the kit: every mutant of the model is caught by the invariants it breaks",
     "cluster": "start a real control plane on this machine, without Docker: build, up, down, status",
     "preflight": "look at a cluster before a run: version, what would be made, permissions that are missing",
+    "cleanup": "remove what a run left on a cluster, and nothing else",
     "version": "the version of the kit and of the rules",
 }
 USAGE, INTERRUPTED = 2, 130

@@ -10,6 +10,7 @@ from typing import Any
 
 from kubernetes import config
 from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import should_bypass_proxies
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import DynamicApiError
 from urllib3.exceptions import HTTPError
@@ -54,6 +55,8 @@ class Connection:
         except config.ConfigException as error:
             raise UsageError(f"no usable kubeconfig: {error}; name one with --kubeconfig or KUBECONFIG") from None
         self.server = str(client.configuration.host)
+        told, bypass = client.configuration, client.configuration.no_proxy or ""
+        self.proxy = "" if not told.proxy or should_bypass_proxies(self.server, no_proxy=bypass) else str(told.proxy)
         self._client: Any = DynamicClient(client, discoverer=_NoDiscovery)  # type: ignore[no-untyped-call]
 
     def request(self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None) -> Obj:

@@ -6,10 +6,10 @@ Nothing is written: permissions are asked for by reviews, which the server answe
 from dataclasses import dataclass
 from typing import Any
 
-from pvkit.backends.errors import ApiError, BackendError, Unavailable
+from pvkit.backends.errors import BackendError
 from pvkit.backends.live.connection import Connection
 from pvkit.backends.live.permissions import CREATED, MAY_LACK, Refusal, absent_kinds, refusals
-from pvkit.backends.live.reaching import Reached, explained, reach
+from pvkit.backends.live.reaching import Reached, explaining, reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,9 @@ def _row(refusal: Refusal) -> dict[str, str]:
 def examine(connection: Connection, context: str = "") -> Preflight:
     """Ask the server; raises `BackendError` when it cannot be asked, or is of a version without rules."""
     reached = reach(connection, context)
-    try:
+    with explaining(connection.server):
         absent = absent_kinds(connection)
         refused = [refusal for refusal in refusals(connection) if not _is_absent(refusal, absent)]
-    except (ApiError, Unavailable) as error:
-        raise explained(error, connection.server) from None
     missing = tuple(refusal for refusal in refused if not refusal.grant.without)
     optional = tuple(refusal for refusal in refused if refusal.grant.without)
     return Preflight(reached, missing, optional, tuple(absent))

@@ -5,6 +5,7 @@ All that commonly goes wrong before a run gets a message that says what was seen
 
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import yaml
@@ -76,12 +77,10 @@ def reach(connection: Connection, context: str = "") -> Reached:
         told = connection.request("GET", "/version")
     except (ApiError, Unavailable) as error:
         raise explained(error, connection.server) from None
-    except ValueError:
+    except ValueError:  # Not even JSON.
         told = {}
     if not isinstance(told, dict) or "gitVersion" not in told:
-        raise BackendError(
-            f"{connection.server} answers, but not as a Kubernetes API server does; is a login page or a proxy in between?"
-        )
+        raise BackendError(f"{connection.server} answers, but not as a Kubernetes API server does; what is in between?")
     minor = _minor(told)
     if minor not in KUBERNETES_VERSIONS:
         known = f"{KUBERNETES_VERSIONS[0]} to {KUBERNETES_VERSIONS[-1]}"
@@ -100,14 +99,23 @@ def explained(error: ApiError | Unavailable, server: str) -> BackendError:
         return Unavailable(_silence(error, server))
     if error.code == UNAUTHORIZED:
         return BackendError(
-            f"{server} does not accept who you are (401 {error.message or 'Unauthorized'}): the token or certificate of the "
-            "kubeconfig's user is wrong or has expired; log in again, or name another context with --context"
+            f"{server} does not accept who you are (401 {error.message or 'Unauthorized'}): the token or certificate "
+            "of the kubeconfig's user is wrong or has expired; log in again, or name another context with --context"
         )
     if error.code == FORBIDDEN:
         return BackendError(
             f"{server} refuses (403): {error.message}; `pvkit preflight` shows which permissions are missing"
         )
     return BackendError(f"{server} answers {error.code} {error.reason}: {error.message}")
+
+
+@contextmanager
+def explaining(server: str) -> Iterator[None]:
+    """Tell of refusals and silence inside in words that say what to do."""
+    try:
+        yield
+    except (ApiError, Unavailable) as error:
+        raise explained(error, server) from None
 
 
 def _silence(error: Unavailable, server: str) -> str:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pvkit.conformance.commands.cluster_options import cluster_named
+
 if TYPE_CHECKING:
     from pvkit.backends.live.permissions import Refusal
     from pvkit.backends.live.preflight import Preflight
@@ -13,8 +15,7 @@ UNFIT = 2
 
 
 @click.command()
-@click.option("--kubeconfig", envvar="KUBECONFIG", metavar="FILE", help="As kubectl has it; also KUBECONFIG.")
-@click.option("--context", "context", metavar="NAME", help="A context of the kubeconfig; by default the current one.")
+@cluster_named
 @click.option("--print-rbac", is_flag=True, help="Print the smallest role that suffices as YAML, ask no server.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(kubeconfig: str | None, context: str | None, print_rbac: bool, as_json: bool) -> int:
