@@ -3,29 +3,32 @@
 Nothing here trusts a process id alone: ids are given again, so a process is ours only if its command line says so.
 """
 
-import ctypes
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_PARENT_DEATH = 1  # PR_SET_PDEATHSIG in linux/prctl.h
 _LISTENING = "0A"  # TCP_LISTEN in the kernel's net/tcp_states.h
+_TIE = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG in linux/prctl.h
+if os.getppid() == int(sys.argv[1]):
+    try:
+        os.execvp(sys.argv[2], sys.argv[2:])
+    except OSError as error:
+        sys.exit(f"{sys.argv[2]}: {error}")
+"""
 
 
-def dying_with_parent() -> Callable[[], None]:
-    """What a child calls between fork and exec, so that the kernel kills it when its parent ends, however that ends."""
-    parent = os.getpid()
-    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+def tied(command: list[str]) -> list[str]:
+    """The command, started so that the kernel kills it when this process ends, however this process ends.
 
-    def call() -> None:
-        if prctl is not None:
-            prctl(_PARENT_DEATH, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return call
+    A short program does so and then becomes the command: what runs between fork and exec must not be Python where there
+    are threads.
+    """
+    return [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid()), *command]
 
 
 def words_of(process: int) -> list[str]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pvkit.backends.live.processes import dying_with_parent
+from pvkit.backends.live.processes import tied
 
 OWN_NAME = "supervisor"
 REVIVE_SECONDS = 0.2
@@ -32,20 +32,10 @@ class Supervisor:
 
     def start(self, component: str) -> None:
         """Start one component, with its output in a log of its own; note its process id in a file."""
-        try:
-            with (self.folder / f"{component}.log").open("ab") as log:
-                process = subprocess.Popen(
-                    self.commands[component],
-                    cwd=self.folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    preexec_fn=dying_with_parent(),
-                )
-        except OSError as error:
-            (self.folder / f"{component}.log").write_text(f"{error}\n")
-            _note(self.folder / f"{component}.exit", error.errno or 1)
-            return
+        with (self.folder / f"{component}.log").open("ab") as log:
+            process = subprocess.Popen(
+                tied(self.commands[component]), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         self.running[component] = process
         (self.folder / f"{component}.exit").unlink(missing_ok=True)
         _note(self.folder / f"{component}.pid", process.pid)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from pvkit.backends.errors import UsageError
-from pvkit.backends.live.processes import dying_with_parent
+from pvkit.backends.live.processes import tied
 
 GO_NEEDED = (1, 26)
 REMEDY = "`pip install 'pvkit[cluster]'` brings one"
@@ -57,14 +57,13 @@ class Commands:
         """Everything that the command said; `hear` gets each line at once. Raises `BuildError` when it fails."""
         print("$", *command, file=self.log, flush=True)
         process = subprocess.Popen(
-            command,
+            tied(command),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=_environment(),
             process_group=0,
-            preexec_fn=dying_with_parent(),
         )
         said = []
         try:
