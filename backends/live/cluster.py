@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -54,7 +54,7 @@ def layout_of(name: str) -> Layout:
 
 
 def up(
-    name: str, programs: Programs, nodes: list[dict[str, Any]], emulated: str = "", resync_seconds: int = 15
+    name: str, programs: Programs, nodes: list[dict[str, Any]], emulated: str = "", resync_seconds: float = 15
 ) -> Layout:
     """Start a cluster and wait until its nodes are Ready; whatever goes wrong, nothing is left running.
 
@@ -116,16 +116,15 @@ def down(name: str) -> None:
 
 
 def _clear(name: str, folder: Path) -> None:
-    supervisor = _supervisor_of(folder)
+    components, supervisor = _components_of(folder), _supervisor_of(folder)
     if supervisor:
-        os.kill(supervisor, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(supervisor, signal.SIGTERM)
         limit = monotonic() + END_SECONDS
-        while _supervisor_of(folder):
-            if monotonic() > limit:
-                os.kill(supervisor, signal.SIGKILL)
-                break
+        while is_running(supervisor, _supervisor_words(folder)) and monotonic() < limit:
             sleep(0.02)
-    left = end(_components_of(folder), END_SECONDS, sleep)
+        components[supervisor] = _supervisor_words(folder)
+    left = end(components, END_SECONDS, sleep)
     if left:
         raise BackendError(f"processes {left} of cluster {name!r} do not end")
     shutil.rmtree(folder, ignore_errors=True)
@@ -142,7 +141,12 @@ def process_of(folder: Path, component: str) -> int:
 def _supervisor_of(folder: Path) -> int:
     """The process id of the supervisor, if that still is the supervisor of this folder; 0 otherwise."""
     process = process_of(folder, "supervisor")
-    return process if is_running(process, supervisor_command(folder)[1:]) else 0
+    return process if is_running(process, _supervisor_words(folder)) else 0
+
+
+def _supervisor_words(folder: Path) -> list[str]:
+    """What its command line ends with, whichever Python runs it."""
+    return supervisor_command(folder)[1:]
 
 
 def _components_of(folder: Path) -> dict[int, list[str]]:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _LISTENING = "0A"  # TCP_LISTEN in the kernel's net/tcp_states.h
@@ -108,8 +109,9 @@ def _address(local: str) -> str:
 def end(processes: dict[int, list[str]], seconds: float, wait: Callable[[float], None]) -> list[int]:
     """Kill those of these processes that still run their command; returns those that are not gone in that time."""
     for process, command in processes.items():
-        if is_running(process, command):
-            os.kill(process, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            if is_running(process, command):
+                os.kill(process, signal.SIGKILL)
     left = seconds
     while alive := [process for process, command in processes.items() if is_running(process, command)]:
         if left <= 0:
