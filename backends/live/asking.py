@@ -1,20 +1,27 @@
 """Operations as requests: what a plan asks for, under the plan's own names, in the server's words."""
 
-from pvkit.backends.errors import BadRequest, UsageError
+from pvkit.backends.errors import BadRequest, Forbidden, UsageError
 from pvkit.backends.live.connection import Connection, path_of
+from pvkit.backends.live.guest import objection
 from pvkit.backends.live.naming import PLAN_LABEL, Names
 from pvkit.backends.objects import API_VERSIONS, LEDGERS, NAMESPACED, Key, Obj, get, put
 from pvkit.backends.protocol import Operation
 
 
 class Asker:
-    """Sends the requests of one plan. With `held` the plan's pods are held to its own nodes by a selector."""
+    """Sends the requests of one plan. With `held` the plan's pods are held to its own nodes by a selector.
+
+    Without, the cluster is somebody else's, and what would reach beyond the plan is refused here.
+    """
 
     def __init__(self, connection: Connection, names: Names, held: bool) -> None:
         self._connection, self._names, self._held = connection, names, held
 
     def ask(self, operation: Operation) -> Obj:
         """The server's answer; raises `ApiError` for a refusal and `Unavailable` when none came."""
+        reason = "" if self._held else objection(operation)
+        if reason:
+            raise Forbidden(f"not sent to a cluster that others use: {reason}")
         if operation.verb == "create":
             return self.create(_known(operation.object))
         if operation.verb == "update":

@@ -13,6 +13,7 @@ from time import monotonic
 from pvkit import __version__
 from pvkit.backends.errors import UsageError
 from pvkit.backends.live.cleaning import Cleaner
+from pvkit.backends.live.cleanup import sweep
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.naming import NODE_SELECTOR, PLAN_LABEL, Names
 from pvkit.backends.live.patience import Pace, patience
@@ -62,7 +63,8 @@ class LiveBackend:
 
     `pace` tells how quick the cluster's components are. With `nodes` each plan gets nodes of its own; the cluster's API
     server must then hold pods to them (admission plugin `PodNodeSelector`), and somebody must play their kubelets.
-    `settle_seconds` is the longest wait for rest.
+    Without, the cluster is somebody else's, and the plan a guest there. `settle_seconds` is the longest wait for rest,
+    `run_id` the label of all that is made, by default a random one.
     """
 
     def __init__(
@@ -72,11 +74,12 @@ class LiveBackend:
         pace: Pace | None = None,
         nodes: bool = False,
         settle_seconds: float = 60.0,
+        run_id: str = "",
     ) -> None:
         self._connect = partial(Connection, kubeconfig, context)
         self._connection = self._connect()
         self.server = Server(self._connection)
-        self.run_id = secrets.token_hex(3)
+        self.run_id = run_id or secrets.token_hex(3)
         self._pace, self._makes_nodes, self._settle_seconds = pace or Pace(), nodes, settle_seconds
         self._plans = count()
         self._shared = False
@@ -88,7 +91,7 @@ class LiveBackend:
         """Another backend on the same cluster, to play plans side by side; it shares the watches of this one."""
         made: LiveBackend = object.__new__(LiveBackend)
         made.__dict__.update(self.__dict__)
-        made._connection, made.run_id, made._plans = self._connect(), secrets.token_hex(3), count()
+        made._connection = self._connect()  # Run id and count of plans are shared, so that the run is one to `cleanup`.
         made._play, made._shared = None, True
         return made
 
@@ -114,7 +117,7 @@ class LiveBackend:
         reason = self.refuses(setup)
         if reason:
             raise UsageError(reason)
-        names = Names(f"k{self.run_id}-{next(self._plans)}", self.run_id)
+        names = Names(f"k{self.run_id}-{next(self._plans)}", self.run_id, guest=not self._makes_nodes)
         namespaces = names.namespaces("default", *setup.namespaces)
         self._play = Play(self._connection, names, namespaces, self._makes_nodes)
         self._watches.record(self.play.tape)
@@ -199,11 +202,15 @@ class LiveBackend:
         """Remove what the present plan made, and wait for what other plans could take for theirs."""
         play, self._play = self._play, None
         if play is not None:
-            Cleaner(self._connection, play.tape).remove(play.namespaces)
+            Cleaner(self._connection, play.tape, play.names.tag).remove(play.namespaces)
             self._watches.drop(play.tape)
 
     def close(self) -> None:
-        """Remove what the last plan made and stop watching."""
-        self.clear()
+        """Remove all that the run made, stop watching, and wait until it is gone; raises `BackendError` if it stays."""
+        try:
+            self.clear()
+        finally:
+            if not self._shared:
+                self._watches.close()
         if not self._shared:
-            self._watches.close()
+            sweep(self._connection, self.run_id)

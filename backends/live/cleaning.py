@@ -9,10 +9,9 @@ from collections.abc import Iterable
 
 from pvkit.backends.errors import Conflict, Invalid, NotFound, Unavailable
 from pvkit.backends.live.connection import Connection, path_of
-from pvkit.backends.live.naming import RUN_LABEL
 from pvkit.backends.live.watching import Tape
-from pvkit.backends.objects import NAMESPACED, Key, Obj, finalizers, key, phase, uid
-from pvkit.backends.storage import has_class, storage_class
+from pvkit.backends.objects import NAMESPACED, Key, Obj, annotations, finalizers, key, phase, uid
+from pvkit.backends.storage import PROVISIONED_BY, has_class, reclaim_policy, storage_class
 
 CONTROLLERS = ("kubernetes.io/", "external-provisioner.volume.kubernetes.io/", "foregroundDeletion", "orphan")
 """Finalizers that components take off by themselves."""
@@ -20,10 +19,10 @@ CLEAN_SECONDS = 20.0
 
 
 class Cleaner:
-    """Removes what one plan left, as far as its tape tells."""
+    """Removes what one plan left, as far as its tape tells; `tag` is in front of all names that the plan gave."""
 
-    def __init__(self, connection: Connection, tape: Tape) -> None:
-        self._connection, self._tape = connection, tape
+    def __init__(self, connection: Connection, tape: Tape, tag: str) -> None:
+        self._connection, self._tape, self._front = connection, tape, f"{tag}-"
 
     def remove(self, namespaces: Iterable[str]) -> None:
         """Remove all of the plan's objects; returns when nothing of it is left that other plans could use.
@@ -64,8 +63,17 @@ class Cleaner:
             self._delete(key(obj), uid(obj), grace=0)
 
     def _remove(self, obj: Obj) -> None:
-        """Delete an object outside of namespaces, and take off all that holds it."""
-        if obj["kind"] == "Node" and not _is_ours(obj):
+        """Delete an object outside of namespaces, and take off all that holds it.
+
+        A volume that was made for a claim is left to its provisioner, so that its storage goes, too. What the plan did
+        not make, such as a node or a volume that one of its claims took, stays.
+        """
+        if not obj["metadata"]["name"].startswith(self._front):
+            if obj["kind"] == "PersistentVolume" and PROVISIONED_BY in annotations(obj):
+                if reclaim_policy(obj) != "Delete":
+                    policy = {"persistentVolumeReclaimPolicy": "Delete"}
+                    self._patch(obj, {"metadata": {"uid": uid(obj)}, "spec": policy})
+                self._delete(key(obj), uid(obj))
             return
         self._delete(key(obj), uid(obj))
         held = [entry for entry in finalizers(obj) if not entry.startswith(CONTROLLERS[0])]
@@ -95,7 +103,3 @@ def _is_loose(obj: Obj) -> bool:
 
 def _is_in_tree(obj: Obj) -> bool:
     return any(entry.startswith("kubernetes.io/pv-controller") for entry in finalizers(obj))
-
-
-def _is_ours(obj: Obj) -> bool:
-    return RUN_LABEL in (obj["metadata"].get("labels") or {})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic, sleep
 
-from pvkit.backends.errors import ApiError, Conflict, NotFound, UsageError
+from pvkit.backends.errors import ApiError, BackendError, Conflict, NotFound, UsageError
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.naming import RUN_LABEL
 from pvkit.backends.objects import (
@@ -130,10 +130,12 @@ class Removal:
             sleep(POLL_SECONDS)
 
     def _delete_new(self, asked: set[str]) -> None:
-        """Ask for the deletion of all that was not asked for yet. Volumes made for claims wait for their claims."""
+        """Ask for the deletion of all that was not asked for yet. What was made for claims waits for their end."""
         claimed = bool(self.found.namespaces)
         for obj in self.found.all:
             waits = claimed and obj in self.found.provisioned
+            if obj["kind"] in ("StorageClass", "VolumeAttributesClass"):  # A provisioner may look at its class.
+                waits = claimed or bool(self.found.provisioned)
             if uid(obj) in asked or waits:
                 continue
             asked.add(uid(obj))
@@ -181,6 +183,19 @@ class Removal:
             return
         except ApiError as error:
             self.refused[uid(obj)] = error.message
+
+
+def sweep(connection: Connection, run_id: str, seconds: float = WAIT_SECONDS) -> None:
+    """Remove what a run left and wait until it is gone; raises `BackendError` that names what stays."""
+    removal = Removal(connection, find_leftovers(connection, run_id), seconds=seconds)
+    left = removal.remove()
+    if left:
+        names = ", ".join(f"{obj['kind'].lower()}/{name(obj)}" for obj in left[:5])
+        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+        raise BackendError(
+            f"{names}{more} of run {run_id} are left on {connection.server} after {seconds:.0f} s; "
+            f"`pvkit cleanup --run-id {run_id}` tries again"
+        )
 
 
 def waits_for(obj: Obj) -> str:

@@ -8,6 +8,7 @@ namespace stay as they are. A volume that was made on demand has a name of its o
 from collections.abc import Callable
 from typing import Any
 
+from pvkit.backends.live.guest import classed, unclassed
 from pvkit.backends.objects import NAMESPACED, Key, Obj, get, name, put, without
 from pvkit.backends.storage import BETA_CLASS, SELECTED_NODE
 
@@ -37,10 +38,14 @@ _TERM_LISTS: tuple[tuple[str, ...], ...] = (
 
 
 class Names:
-    """The mapping of one plan, by a tag such as `k3f-7`, for a run with that id."""
+    """The mapping of one plan, by a tag such as `k3f-7`, for a run with that id.
 
-    def __init__(self, tag: str, run_id: str = "") -> None:
+    As a `guest` on a cluster that others use, what has no class gets one that nobody else has.
+    """
+
+    def __init__(self, tag: str, run_id: str = "", guest: bool = False) -> None:
         self.tag, self.run_id = tag, run_id
+        self._classless = f"{tag}-classless" if guest else ""
         self._front = f"{tag}-"
         self._volumes: set[str] = set()
         self.shared: frozenset[str] = frozenset()
@@ -78,7 +83,9 @@ class Names:
         return sent
 
     def labelled(self, obj: Obj) -> Obj:
-        """An object with the label of the run."""
+        """A whole object with the label of the run."""
+        if self._classless:
+            obj = classed(obj, self._classless)
         return put(obj, ("metadata", "labels"), {**(get(obj, "metadata", "labels") or {}), RUN_LABEL: self.run_id})
 
     def patch(self, kind: str, patch: Any) -> Any:
@@ -134,7 +141,8 @@ class Names:
 
     def told(self, obj: Obj) -> Obj:
         """An object as the history tells it: the plan's own names, and nothing that only the kit put there."""
-        made: Obj = self.home(without(obj, ("metadata", "managedFields")))
+        plain = unclassed(obj, self._classless) if self._classless else obj
+        made: Obj = self.home(without(plain, ("metadata", "managedFields")))
         for path in (("metadata", "labels"), ("spec", "nodeSelector"), ("metadata", "annotations")):
             found = get(made, *path)
             if isinstance(found, dict) and not found.keys().isdisjoint(_OURS):

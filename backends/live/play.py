@@ -10,6 +10,7 @@ from pvkit.backends.live.asking import Asker
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.fencing import fence
 from pvkit.backends.live.naming import Names
+from pvkit.backends.live.reaching import UNAUTHORIZED, explained
 from pvkit.backends.live.watching import Frame, Tape
 from pvkit.backends.objects import Key, Obj, key, version
 from pvkit.backends.protocol import Event, Operation, Outcome
@@ -46,6 +47,8 @@ class Play:
         try:
             found = self.asker.ask(operation)
         except ApiError as error:
+            if error.code == UNAUTHORIZED:  # It is the kit that is refused, not what the plan asks for.
+                raise explained(error, self._connection.server) from None
             self._answers.give(Answer(self._present()))
             home = self.names.home
             causes = tuple(replace(cause, message=home(cause.message)) for cause in error.causes)
