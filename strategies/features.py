@@ -6,13 +6,17 @@ from pvkit.backends.errors import UsageError
 PLAIN = (
     "sizes", "modes", "classes", "selectors", "block", "beta", "attributes", "reservations", "imports", "sources",
     "finalizers", "reclaim", "edits", "deletions", "recreation", "namespaces", "defaults", "expansion", "provisioning",
-    "delayed", "affinity", "nodes", "pods", "behaviours", "sets", "updates", "retention", "status", "turns", "order",
-    "settings",
+    "delayed", "affinity", "nodes", "pods", "behaviours", "sets", "scaling", "updates", "retention", "services",
+    "status", "turns", "order", "settings",
+    "named", "plenty", "recycling", "made",
 )  # fmt: skip
-"""Features that need no fault. `turns`: operations fall between the writes of controllers; `order`: the schedule."""
-FAULTS = ("views", "crashes", "calls", "leaders", "storage", "outages", "time")
+"""Features that need no fault. `turns`: operations fall between the writes of controllers; `order`: the schedule.
+
+`named`: claims that name their volume; `plenty`: several volumes that fit; `recycling`: volumes that pass to the next
+owner; `made`: volumes made on demand, to all measures."""
+FAULTS = ("views", "crashes", "calls", "leaders", "storage", "outages", "time", "rivals")
 """Features that are disturbances: views that lag, crashes, calls that fail, two leaders, storage, nodes cut off, time
-that passes though nobody did anything."""
+that passes though nobody did anything, and `rivals` for what a binder gives away while it does not see all."""
 FEATURES = (*PLAIN, *FAULTS)
 THEMES: tuple[frozenset[str], ...] = (
     frozenset(),

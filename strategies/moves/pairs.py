@@ -1,0 +1,101 @@
+"""Moves about one pair and what stands beside it: a volume asked for by name, several that would do, several that are
+promised to one claim, a volume that passes to its next owner."""
+
+from pvkit.backends.objects import Key, uid
+from pvkit.strategies.claims import claim
+from pvkit.strategies.classes import LATE, storage_class
+from pvkit.strategies.digits import Digits
+from pvkit.strategies.matches import for_claim
+from pvkit.strategies.moves.binding import PLENTY, answers, row_of
+from pvkit.strategies.moves.registry import move, pause
+from pvkit.strategies.pods import pod
+from pvkit.strategies.traits import Trait
+from pvkit.strategies.volumes import ROX, RWO, RWX, SOURCES, reserved, volume
+from pvkit.strategies.world import World
+
+MARKED = Trait(annotations={"pv.kubernetes.io/bound-by-controller": "yes"})
+
+
+@move("named", weight=5)
+def ask_by_name(world: World, numbers: Digits) -> None:
+    """A claim names its volume, which fits, just does not, or is taken; another volume would do."""
+    row = row_of(world, numbers, "reservation")
+    called = Key("PersistentVolumeClaim", "default", world.fresh("PersistentVolumeClaim", numbers))
+    held, before = world.fresh("PersistentVolume", numbers), numbers.chance(90)
+    trait, size = answers(row, numbers, called, 1)[0]
+    plain = {} if "capacity" in trait.spec else {"size": size}
+    named = claim(called.name, row.asks, Trait("named", {"volumeName": held}))
+    if before:
+        world.create(named)
+        pause(world, numbers)
+    world.create(volume(held, trait, **plain))
+    if numbers.chance(100):
+        world.create(volume(world.fresh("PersistentVolume", numbers), for_claim(row.fits[0], called)))
+    if not before:
+        world.turns(numbers.pick((0, 2)))
+        world.create(named)
+    pause(world, numbers)
+
+
+WIDER: tuple[tuple[str, ...], ...] = ((RWO,), (RWO, ROX), (RWO, RWX), (RWO, ROX, RWX))
+"""Sets of modes that all hold the first one, the fewer first."""
+
+
+@move("plenty", weight=5)
+def take_your_pick(world: World, numbers: Digits) -> None:
+    """Several volumes fit one claim, by modes, sizes and ages that each speak for another one."""
+    late = numbers.chance(100) and world.has("delayed")
+    cls = "late" if late else "fast"
+    if late:
+        world.ensure(storage_class("late", LATE))
+    called = Key("PersistentVolumeClaim", "default", world.fresh("PersistentVolumeClaim", numbers))
+    for _ in range(2 + numbers.chance(110)):
+        modes, size = Trait("plenty", {"accessModes": list(numbers.pick(WIDER))}), numbers.pick(PLENTY)
+        traits = (modes, reserved(called)) if numbers.chance(36) else (modes,)
+        world.create(volume(world.fresh("PersistentVolume", numbers), *traits, size=size, storage_class=cls))
+    pause(world, numbers)
+    world.create(claim(called.name, storage_class=cls))
+    if late:
+        world.turns(numbers.pick((0, 2)))
+        world.create(pod(world.fresh("Pod", numbers), called.name))
+    pause(world, numbers)
+
+
+@move("plenty", "reservations", weight=4)
+def promise_twice(world: World, numbers: Digits) -> None:
+    """Several volumes are promised to one claim, by name or with its UID, by a person or, it seems, by the binder."""
+    mine = Key("PersistentVolumeClaim", "default", world.fresh("PersistentVolumeClaim", numbers))
+    world.create(claim(mine.name))
+    pause(world, numbers)
+    found = world.read(mine)
+    for _ in range(2 + numbers.chance(60)):
+        known = uid(found) if found is not None and numbers.chance(170) else ""
+        traits = (reserved(mine, known), MARKED) if known and numbers.chance(90) else (reserved(mine, known),)
+        world.create(volume(world.fresh("PersistentVolume", numbers), *traits, size=numbers.pick(PLENTY)))
+    pause(world, numbers)
+
+
+KEPT = ("nfs", "nfs", "nfs", "csi", "iscsi", "fc")
+
+
+@move("recycling", weight=5)
+def next_owner(world: World, numbers: Digits) -> None:
+    """A pod leaves data in a volume; pod and claim go, and a claim of the old name or a new one comes, with its pod."""
+    policy = numbers.pick(("Recycle", "Recycle", "Retain", "Delete", "Recycle"))
+    called, user = world.fresh("PersistentVolumeClaim", numbers), world.fresh("Pod", numbers)
+    kind = numbers.pick(KEPT)
+    traits = (Trait("sources", {kind: SOURCES[kind]}), Trait(spec={"persistentVolumeReclaimPolicy": policy}))
+    world.create(volume(world.fresh("PersistentVolume", numbers), *traits))
+    world.create(claim(called))
+    if numbers.chance(216):
+        world.create(pod(user, called))
+    world.settle()
+    world.delete(Key("Pod", "default", user))
+    world.delete(Key("PersistentVolumeClaim", "default", called))
+    pause(world, numbers)
+    second = called if numbers.chance(110) else world.fresh("PersistentVolumeClaim", numbers)
+    if numbers.chance(110):
+        world.create(volume(world.fresh("PersistentVolume", numbers), Trait("plenty", {"accessModes": [RWO, RWX]})))
+    world.create(claim(second))
+    world.create(pod(world.fresh("Pod", numbers), second))
+    pause(world, numbers)
