@@ -31,17 +31,17 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "protection": ("pods", "deletions", "finalizers", "turns", "views"),
     "scheduling": ("delayed", "affinity", "nodes", "pods"),
     "ledger": ("provisioning", "reclaim", "storage", "crashes", "deletions"),
-    "identity": ("sets", "recreation", "namespaces", "deletions", "edits"),
-    "ordering": ("sets", "behaviours", "turns", "views"),
-    "updates": ("sets", "updates", "behaviours"),
-    "revisions": ("sets", "updates"),
-    "claim_templates": ("sets", "recreation", "deletions", "edits"),
-    "retention": ("sets", "retention", "deletions", "edits"),
-    "set_status": ("sets", "behaviours", "updates"),
-    "convergence": ("sets", "behaviours", "updates", "turns"),
-    "scarcity": ("sets", "sizes", "deletions"),
+    "identity": ("sets", "recreation", "deletions"),
+    "ordering": ("scaling", "behaviours"),
+    "updates": ("updates", "behaviours"),
+    "revisions": ("updates",),
+    "claim_templates": ("sets",),
+    "retention": ("retention",),
+    "set_status": ("sets", "scaling", "behaviours", "updates"),
+    "convergence": ("sets", "scaling", "behaviours", "updates"),
+    "scarcity": ("sets", "sizes"),
     "pod_lifecycle": ("sets", "pods", "behaviours", "outages", "nodes"),
-    "endpoints": ("sets", "behaviours", "deletions"),
+    "endpoints": ("services",),
 }
 """The features of each topic of invariants; a topic that is not here is about nothing in particular."""
 
@@ -87,7 +87,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "PVB-134": ("made", "deletions"),
     "PVB-135": ("made", "leaders"),
     "PVB-112": ("modes", "pods", "nodes"),
-    "STS-014": ("sets", "deletions", "turns", "behaviours"),
+    "STS-013": ("updates", "deletions"),
+    "STS-076": ("crashes", "sets"),
 }
 """The features of single promises whose subject is another than that of their topic."""
 

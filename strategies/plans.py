@@ -29,7 +29,7 @@ __all__ = ["PROFILES", "naive_plans", "plans"]
 PROFILES = {"smoke": (8, 16), "default": (12, 18), "full": (30, 60)}
 """How many moves a plan of a profile is drawn from at most, and how many steps it has at most."""
 
-CHOICES, KEEPS = 18, 9
+CHOICES, KEEPS = 24, 9
 """Bytes of a move: its choices, after the one that says which move it is, and one for each of its steps."""
 BLOCK = 1 + CHOICES + KEEPS
 """Bytes of a move, and of a plan's head: Hypothesis copies blocks of equal length, and no copy is wasted."""

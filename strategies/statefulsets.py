@@ -22,26 +22,28 @@ from pvkit.strategies.traits import Trait, checked_features, chosen, given_or, w
 REPLICAS = (1, 2, 3, 2, 3, 0, 4)
 
 
-def _retained(deleted: str, scaled: str) -> Mapping[str, Any]:
+def retained(deleted: str, scaled: str) -> Mapping[str, Any]:
+    """The part of a spec that says what becomes of claims when their set is deleted, or scaled."""
     return {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": deleted, "whenScaled": scaled}}
 
 
-def _rolling(**fields: Any) -> Mapping[str, Any]:
+def rolling(**fields: Any) -> Mapping[str, Any]:
+    """The part of a spec that asks for rolling updates."""
     return {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": fields}}
 
 
 TRAITS: tuple[Trait, ...] = (
     Trait("sets", {"podManagementPolicy": "Parallel"}),
-    Trait("retention", _retained("Retain", "Delete")),
-    Trait("retention", _retained("Delete", "Retain")),
-    Trait("retention", _retained("Delete", "Delete")),
-    Trait("updates", _rolling(partition=1)),
+    Trait("retention", retained("Retain", "Delete")),
+    Trait("retention", retained("Delete", "Retain")),
+    Trait("retention", retained("Delete", "Delete")),
+    Trait("updates", rolling(partition=1)),
     Trait("updates", {"updateStrategy": {"type": "OnDelete"}}),
     Trait("sets", {"ordinals": {"start": 1}}),
     Trait("updates", {"minReadySeconds": 10}),
-    Trait("updates", _rolling(partition=2)),
-    Trait("updates", _rolling(maxUnavailable=2)),
-    Trait("updates", _rolling(partition=1, maxUnavailable="50%")),
+    Trait("updates", rolling(partition=2)),
+    Trait("updates", rolling(maxUnavailable=2)),
+    Trait("updates", rolling(partition=1, maxUnavailable="50%")),
     Trait("updates", {"revisionHistoryLimit": 1}),
     Trait("sets", {"ordinals": {"start": 3}}),
     Trait("updates", {"updateStrategy": {"type": "RollingUpdate"}}),

@@ -9,7 +9,7 @@ from pvkit.backends.reference import claim_templates, identity, membership, orde
 from pvkit.backends.workloads import ordinal, ordinals
 
 
-@mutant("pod-on-terminating-claim", breaks=(), after="kubernetes/kubernetes#74374", family="STEPS")
+@mutant("pod-on-terminating-claim", breaks=("STS-045",), after="kubernetes/kubernetes#74374", family="STEPS")
 def pod_on_terminating_claim() -> Iterable[Edit]:
     """A pod is created although its claim is being deleted."""
     yield edit(ordering, "going", lambda original: lambda seen, work, slot: [])
@@ -62,7 +62,7 @@ def all_pods_share_a_claim() -> Iterable[Edit]:
     yield edit(identity, "claim_name", lambda original: lambda template, owner, at: original(template, owner, 0))
 
 
-@mutant("claim-lost-under-pending-pod", breaks=(), after="kubernetes/kubernetes#74374", family="STEPS")
+@mutant("claim-lost-under-pending-pod", breaks=("STS-046",), after="kubernetes/kubernetes#74374", family="STEPS")
 def claim_lost_under_pending_pod() -> Iterable[Edit]:
     """A claim that vanished under a pending pod is not made again."""
 
@@ -92,7 +92,7 @@ def scale_down_deletes_claims() -> Iterable[Edit]:
     yield edit(retention, "retention", make)
 
 
-@mutant("scale-down-keeps-claims", breaks=(), after="kubernetes/kubernetes#126919", family="SCOPE")
+@mutant("scale-down-keeps-claims", breaks=("STS-053",), after="kubernetes/kubernetes#126919", family="SCOPE")
 def scale_down_keeps_claims() -> Iterable[Edit]:
     """Claims of scaled-down pods stay although the policy says Delete."""
 
@@ -128,7 +128,7 @@ def set_deletion_keeps_claims() -> Iterable[Edit]:
     yield edit(retention, "retention", make)
 
 
-@mutant("retention-forgets-the-start", breaks=(), after="openkruise/kruise#1530", family="GATE")
+@mutant("retention-forgets-the-start", breaks=("STS-050", "STS-056"), after="openkruise/kruise#1530", family="GATE")
 def retention_forgets_the_start() -> Iterable[Edit]:
     """Which claims a scale-down dooms is told by replicas alone, without the start ordinal."""
 
@@ -145,7 +145,7 @@ def doomed_claim_reused() -> Iterable[Edit]:
         yield edit(module, "any_stale", lambda original: lambda seen, work, slot: False)
 
 
-@mutant("foreign-owner-dropped", breaks=(), after="VictoriaMetrics/operator#1845", family="SCOPE")
+@mutant("foreign-owner-dropped", breaks=("STS-055",), after="VictoriaMetrics/operator#1845", family="SCOPE")
 def foreign_owner_dropped() -> Iterable[Edit]:
     """Bringing a claim's owners in line drops those that others put there."""
 
@@ -176,13 +176,13 @@ def _has_any(claim: Any, stateful_set: Any, pod: Any) -> bool:
     return all(retention.has_owner(claim, owner) == (wanted is owner) for owner in (stateful_set, pod))
 
 
-@mutant("adopts-when-going", breaks=(), after="kubernetes/kubernetes#84982", needs=("stale",), family="CACHE")
+@mutant("adopts-when-going", breaks=("STS-006",), after="kubernetes/kubernetes#84982", needs=("stale",), family="CACHE")
 def adopts_when_going() -> Iterable[Edit]:
     """Orphans are adopted without asking the API server whether the set is still there."""
     yield edit(membership, "may_adopt", lambda original: lambda seen, stateful_set: True)
 
 
-@mutant("condemned-claims-late", breaks=(), after="Orange-OpenSource/casskop#370", family="STEPS")
+@mutant("condemned-claims-late", breaks=("STS-053",), after="Orange-OpenSource/casskop#370", family="STEPS")
 def condemned_claims_late() -> Iterable[Edit]:
     """Condemned pods are deleted before their claims know what becomes of them."""
     from pvkit.backends.reference import claim_owners, scaling

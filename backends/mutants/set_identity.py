@@ -73,7 +73,7 @@ def wrong_revision_label() -> Iterable[Edit]:
     yield edit(replicas, "new_pod", make)
 
 
-@mutant("adopts-by-labels-alone", breaks=(), after="instaclustr/cassandra-operator#404", family="NAME")
+@mutant("adopts-by-labels-alone", breaks=("STS-005",), after="instaclustr/cassandra-operator#404", family="NAME")
 def adopts_by_labels_alone() -> Iterable[Edit]:
     """Any orphan with the right labels is adopted, whatever its name."""
 
@@ -85,7 +85,7 @@ def adopts_by_labels_alone() -> Iterable[Edit]:
     yield edit(passes, "fits", make)
 
 
-@mutant("never-releases", breaks=(), family="SCOPE")
+@mutant("never-releases", breaks=("STS-007",), family="SCOPE")
 def never_releases() -> Iterable[Edit]:
     """A pod whose labels no longer match stays in the set's hands."""
     yield edit(membership.release_pod, "body", lambda original: lambda seen, at: None)

@@ -9,7 +9,7 @@ from pvkit.backends.reference import ordering, passes, replicas, scaling
 from pvkit.backends.workloads import is_ready
 
 
-@mutant("parallel-is-ordered", breaks=(), after="W2", family="GATE")
+@mutant("parallel-is-ordered", breaks=("STS-080", "STS-091"), after="W2", family="GATE")
 def parallel_is_ordered() -> Iterable[Edit]:
     """A Parallel set waits for each pod, as an OrderedReady one does."""
     yield edit(passes, "is_parallel", lambda original: lambda stateful_set: False)
@@ -61,7 +61,7 @@ def scales_down_from_below() -> Iterable[Edit]:
     yield edit(ordering, "arrange", make)
 
 
-@mutant("scales-down-all-at-once", breaks=(), after="W6", family="GATE")
+@mutant("scales-down-all-at-once", breaks=("STS-014",), after="W6", family="GATE")
 def scales_down_all_at_once() -> Iterable[Edit]:
     """An OrderedReady set deletes all condemned pods together."""
 

@@ -14,7 +14,7 @@ def partition_by_ordinal() -> Iterable[Edit]:
     yield edit(ordering, "first_ordinal", lambda original: lambda stateful_set: 0)
 
 
-@mutant("partition-ignored", breaks=(), family="GATE")
+@mutant("partition-ignored", breaks=("STS-021",), family="GATE")
 def partition_ignored() -> Iterable[Edit]:
     """Pods below the partition are replaced, too."""
     yield edit(updates, "partition", lambda original: lambda stateful_set: 0)
@@ -38,7 +38,7 @@ def updates_from_below() -> Iterable[Edit]:
     yield edit(updates, "from_the_top", make)
 
 
-@mutant("updates-all-at-once", breaks=("STS-023",), after="kubernetes/kubernetes#96218", family="GATE")
+@mutant("updates-all-at-once", breaks=("STS-023", "STS-024"), after="kubernetes/kubernetes#96218", family="GATE")
 def updates_all_at_once() -> Iterable[Edit]:
     """A rolling update does not wait for the pods that it replaced."""
 
@@ -56,7 +56,7 @@ def updates_all_at_once() -> Iterable[Edit]:
     yield edit(updates.replace_one, "body", make)
 
 
-@mutant("on-delete-updates", breaks=(), family="GATE")
+@mutant("on-delete-updates", breaks=("STS-020",), family="GATE")
 def on_delete_updates() -> Iterable[Edit]:
     """OnDelete sets have their pods replaced all the same."""
     yield edit(updates, "strategy", lambda original: lambda stateful_set: "RollingUpdate")
@@ -106,7 +106,7 @@ def revision_per_restart() -> Iterable[Edit]:
     yield edit(revisions.avoid_collision, "body", make)
 
 
-@mutant("roll-back-keeps-old-number", breaks=(), family="COUNT")
+@mutant("roll-back-keeps-old-number", breaks=("STS-035",), family="COUNT")
 def roll_back_keeps_old_number() -> Iterable[Edit]:
     """A roll-back does not make its revision the newest again."""
 
@@ -122,13 +122,13 @@ def roll_back_keeps_old_number() -> Iterable[Edit]:
     yield edit(revisions.roll_back, "body", make)
 
 
-@mutant("history-never-trimmed", breaks=(), family="COUNT")
+@mutant("history-never-trimmed", breaks=("STS-034",), family="COUNT")
 def history_never_trimmed() -> Iterable[Edit]:
     """Old revisions are kept for ever."""
     yield edit(revisions.trim_history, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("ready-count-stops-at-refusal", breaks=(), after="kubernetes/kubernetes#108837", family="COUNT")
+@mutant("ready-count-stops-at-refusal", breaks=("STS-073",), after="kubernetes/kubernetes#108837", family="COUNT")
 def ready_count_stops_at_refusal() -> Iterable[Edit]:
     """Pods after one that could not be created are not counted."""
 

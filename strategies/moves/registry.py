@@ -92,7 +92,9 @@ def maker_for(stuck: Move) -> Move:
 MAKERS = {
     "sets": "make_set",
     "updates": "make_set",
+    "scaling": "make_set",
     "retention": "make_set",
+    "services": "make_set",
     "provisioning": "make_dynamic",
     "storage": "make_dynamic",
     "pods": "make_pod",

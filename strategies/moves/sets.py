@@ -16,7 +16,7 @@ def owned(world: World, stateful_set: Obj) -> list[Obj]:
     return sorted(found, key=ordinal)
 
 
-@move("sets", weight=9)
+@move("sets", "scaling", weight=9)
 def scale(world: World, numbers: Digits) -> None:
     """A set is scaled, and perhaps scaled back before it got there."""
     found = world.pick("StatefulSet", numbers)
@@ -36,17 +36,18 @@ def update_template(world: World, numbers: Digits) -> None:
     if found is None:
         return
     broken = numbers.pick(LASTING) if numbers.chance(80) and world.has("behaviours") else None
-    _retemplate(world, found, numbers.pick(IMAGES), broken)
+    retemplate(world, found, numbers.pick(IMAGES), broken)
     pause(world, numbers)
     if numbers.chance(80):
-        _retemplate(world, found, "registry.example/app:1", get(found, *_MARK, BEHAVIOUR))
+        retemplate(world, found, "registry.example/app:1", get(found, *_MARK, BEHAVIOUR))
         pause(world, numbers)
 
 
 _MARK = ("spec", "template", "metadata", "annotations")
 
 
-def _retemplate(world: World, stateful_set: Obj, image: str, behaviour: str | None) -> None:
+def retemplate(world: World, stateful_set: Obj, image: str, behaviour: str | None) -> None:
+    """A new pod template: an image, and whether the pods are healthy."""
     container = {**stateful_set["spec"]["template"]["spec"]["containers"][0], "image": image}
     made = {"metadata": {"annotations": {BEHAVIOUR: behaviour}}, "spec": {"containers": [container]}}
     world.patch(key(stateful_set), {"spec": {"template": made}})

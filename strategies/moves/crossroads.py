@@ -1,0 +1,185 @@
+"""Moves that bring a running set to where it has to decide: whom to delete first, what to wait for, what to keep.
+
+Each begins with a set whose pods run, at rest; one is made when there is none. What comes then falls in one stroke, or
+between the writes of controllers.
+"""
+
+from collections.abc import Sequence
+
+from pvkit.backends.objects import Key, Obj, deleting, key
+from pvkit.backends.workloads import BEHAVIOUR, is_ready, replicas, templates
+from pvkit.strategies.classes import MADE, storage_class
+from pvkit.strategies.digits import Digits
+from pvkit.strategies.moves.registry import move, pause
+from pvkit.strategies.moves.sets import IMAGES, owned, retemplate
+from pvkit.strategies.pods import LASTING
+from pvkit.strategies.statefulsets import TRAITS, rolling, stateful_set, template
+from pvkit.strategies.traits import Trait, chosen
+from pvkit.strategies.volumes import volume
+from pvkit.strategies.world import World
+
+PLAIN = Trait()
+PARALLEL = Trait("sets", {"podManagementPolicy": "Parallel"})
+LATER = Trait("sets", {"ordinals": {"start": 1}})
+ON_DELETE = Trait("updates", {"updateStrategy": {"type": "OnDelete"}})
+BY_COUNT = Trait("updates", {"updateStrategy": {"type": "RollingUpdate"}})
+HALF = Trait("updates", rolling(partition=1))
+
+
+def running_set(
+    world: World, numbers: Digits, least: int = 2, claims: bool = False, shapes: Sequence[Trait] = (PLAIN,)
+) -> Obj | None:
+    """A set of at least so many pods that all run, with claims if need be, at rest; a new one has one of the shapes."""
+
+    def serves(obj: Obj) -> bool:
+        running = [pod for pod in owned(world, obj) if is_ready(pod) and not deleting(pod)]
+        return len(running) >= max(least, replicas(obj)) and not deleting(obj) and bool(templates(obj) or not claims)
+
+    found = world.pick("StatefulSet", numbers, serves)
+    if found is None or numbers.chance(60):
+        at = _make(world, numbers, least + numbers.number(2), claims, numbers.pick(shapes))
+    else:
+        at = key(found)
+    world.settle()
+    return world.read(at)
+
+
+def _make(world: World, numbers: Digits, count: int, claims: bool, shape: Trait) -> Key:
+    """A set with volumes for all of its pods, or without claims."""
+    called, entries = world.fresh("StatefulSet", numbers), []
+    if claims and world.has("provisioning"):
+        world.ensure(storage_class("made", MADE))
+        entries = [template("data", storage_class="made")]
+    elif claims:
+        entries = [template("data")]
+        for _ in range(count):
+            world.create(volume(world.fresh("PersistentVolume", numbers)))
+    traits = [shape, *(trait for trait in chosen(numbers, TRAITS, world.features) if not {*trait.spec} & {*shape.spec})]
+    world.used.update(trait.feature for trait in traits if trait.feature)
+    made = stateful_set(called, *entries, traits=tuple(traits), replicas=count)
+    world.create(made)
+    return key(made)
+
+
+def trouble(world: World, numbers: Digits, pods: list[Obj]) -> None:
+    """One or two of the pods break for good, or one is deleted, or nothing happens to them."""
+    if not pods:
+        return
+    what = numbers.number(8)
+    if what in (2, 3, 4) and world.has("behaviours"):
+        for at in numbers.pick(((0,), (1, -1), (0, -1), (-1,), (-2,))):
+            pod = pods[at % len(pods)]
+            world.patch(key(pod), {"metadata": {"annotations": {BEHAVIOUR: numbers.pick(("unready", "crash"))}}})
+        world.settle()
+    elif what in (5, 6):
+        world.delete(key(numbers.pick(pods)))
+
+
+@move("scaling", weight=14)
+def shrink(world: World, numbers: Digits) -> None:
+    """A running set is scaled down by several pods, whole or with some of them broken or going; perhaps regrown."""
+    found = running_set(world, numbers, 3, shapes=(PLAIN, PLAIN, PLAIN, PARALLEL, LATER))
+    if found is None:
+        return
+    trouble(world, numbers, owned(world, found))
+    world.scale(key(found), numbers.pick((1, 0, 1, 2, 0)))
+    pause(world, numbers)
+    if numbers.chance(90):
+        world.scale(key(found), replicas(found))
+        pause(world, numbers)
+
+
+@move("scaling", weight=5)
+def grow_patiently(world: World, numbers: Digits) -> None:
+    """A running set that is patient with its new pods, or not, grows by two; one of those that it has may break."""
+    found = running_set(world, numbers, 1, shapes=(PLAIN, PLAIN, PARALLEL))
+    if found is None:
+        return
+    if world.has("updates"):
+        world.patch(key(found), {"spec": {"minReadySeconds": numbers.pick((10, 30, 0))}})
+        world.settle()
+    trouble(world, numbers, owned(world, found))
+    world.scale(key(found), replicas(found) + 2)
+    pause(world, numbers)
+
+
+@move("updates", weight=14)
+def roll(world: World, numbers: Digits) -> None:
+    """A running set gets a template, good or bad; in the middle of it pods go, another template comes, or it grows."""
+    found = running_set(world, numbers, 2, shapes=(PLAIN, HALF, BY_COUNT, ON_DELETE, PARALLEL))
+    if found is None:
+        return
+    if numbers.chance(60):
+        world.patch(key(found), {"spec": dict(numbers.pick((HALF, BY_COUNT, ON_DELETE)).spec)})
+        world.settle()
+    pods = owned(world, found)
+    if pods and numbers.chance(50) and world.has("calls"):
+        nth = numbers.pick((len(pods), 1, 2))
+        world.fault("refuse", controller="statefulset", kind="Pod", verb="create", nth=nth, answer="quota")
+    elif numbers.chance(60):
+        trouble(world, numbers, pods)
+    before = found["spec"]["template"]["spec"]["containers"][0]["image"]
+    images = [image for image in IMAGES if image != before]
+    bad = numbers.pick(LASTING) if numbers.chance(70) and world.has("behaviours") else None
+    retemplate(world, found, images[0], bad)
+    pause(world, numbers)
+    match numbers.number(6):
+        case 1 | 2 if pods:
+            world.delete(key(numbers.pick(pods)))
+        case 3:
+            retemplate(world, found, before, None)
+        case 4:
+            retemplate(world, found, images[1], None)
+        case 5:
+            world.scale(key(found), replicas(found) + 1)
+        case _:
+            return
+    pause(world, numbers)
+
+
+@move("updates", weight=6)
+def one_template_after_another(world: World, numbers: Digits) -> None:
+    """A set with a short memory gets several templates, the last perhaps an old one again."""
+    found = running_set(world, numbers, 1)
+    if found is None:
+        return
+    world.patch(key(found), {"spec": {"revisionHistoryLimit": numbers.pick((0, 1, 0, 10))}})
+    for image in numbers.pick(((1, 2), (1, 2, 0), (1, 0), (1, 2, 1), (1, 2, 0))):
+        retemplate(world, found, sorted(IMAGES)[image], None)
+        pause(world, numbers)
+    world.settle()
+
+
+@move("updates", "deletions", weight=5)
+def hold_a_going_set(world: World, numbers: Digits) -> None:
+    """A set is deleted and does not go at once; meanwhile pods go or more are wanted."""
+    found = running_set(world, numbers, 2)
+    if found is None:
+        return
+    if numbers.chance(128):
+        world.patch(key(found), {"metadata": {"finalizers": ["example.com/hold"]}})
+    world.delete(key(found), **numbers.pick(({"propagation": "Foreground"}, {}, {"propagation": "Orphan"})))
+    pause(world, numbers)
+    pods = owned(world, found)
+    if pods:
+        world.delete(key(numbers.pick(pods)))
+    else:
+        world.scale(key(found), replicas(found) + 1)
+    pause(world, numbers)
+    world.patch(key(found), {"metadata": {"finalizers": None}})
+    pause(world, numbers)
+
+
+@move("crashes", weight=4)
+def restart_at_rest(world: World, numbers: Digits) -> None:
+    """A controller starts again when there is nothing to do, perhaps with lists that are empty or old."""
+    if world.objects("StatefulSet") or numbers.chance(128):
+        running_set(world, numbers, 1)
+    world.settle()
+    kind = numbers.pick(("ControllerRevision", "Pod", "StatefulSet", "PersistentVolumeClaim"))
+    lists = {"lists": {kind: numbers.pick(("empty", "stale:1"))}} if numbers.chance(160) else {}
+    world.fault("crash", controller="statefulset", **lists)
+    pause(world, numbers)
+    if lists:
+        world.fault("release", controller="statefulset", kind=kind)
+    world.settle()
