@@ -32,9 +32,10 @@ class Playback:
             elif isinstance(entry, Asked | Settled):
                 state.hear(entry)
         self._clock = max(state.time, self._clock + _passed(step))
-        answers = [answer for entry in fresh if (answer := _answer(entry, before))]
+        answers = [answer for entry in fresh if (answer := _answer(entry, number, before))]
         if isinstance(step, Expect):
-            answers = [f"{len(answers)} not as expected", *answers] if answers else ["as expected"]
+            missed = sum(isinstance(entry, Expected) and not entry.met for entry in fresh)
+            answers = [f"{missed} not as expected" if missed else "as expected", *answers]
         self._say(f"\n{number + 1}. {described(step)}" + (": " + "\n\n".join(answers) if answers else ""))
         for table in self._changed(state):
             self._say(f"\n{table}")
@@ -55,11 +56,16 @@ def _passed(step: Step) -> float:
     return float(step.options["seconds"]) if isinstance(step, Fault) and step.word == "advance" else 0.0
 
 
-def _answer(entry: Entry, before: float) -> str:
-    """What there is to say of an entry; `before` is the clock at the end of the step before."""
+def _answer(entry: Entry, number: int, before: float) -> str:
+    """What there is to say of an entry; `before` is the clock at the end of the step before.
+
+    The answer to an earlier step, whose place among the events is known only now, is said only if it was no `ok`.
+    """
     match entry:
-        case Asked(_, _, outcome):
+        case Asked(step, _, outcome):
             told = f"{outcome.status} {outcome.code} {outcome.reason}: {outcome.message}"
+            if step != number:
+                return "" if outcome.status == "ok" else f"step {step + 1} {told}"
             return "ok" if outcome.status == "ok" else told
         case Settled():
             took = f"after {duration(entry.time - before)}"

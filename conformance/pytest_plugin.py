@@ -1,10 +1,13 @@
-"""The pytest plug-in: options, two fixtures, and one test for each promise.
+"""The pytest plug-in: options, fixtures, and one test for each promise.
 
-`pytest --pyargs pvkit.conformance` runs the suite: one run of plans a session (a worker's session, under
-pytest-xdist), and then a verdict for each test. Nothing heavy is imported until a test or fixture asks for it.
+`pytest --pyargs pvkit.conformance` runs the suite: one run of plans a session, and then a verdict for each test. Under
+pytest-xdist the first worker that needs the verdicts makes the run, and the others wait for them. Nothing heavy is
+imported until an option, a test or a fixture asks for it.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,9 +15,9 @@ import pytest
 if TYPE_CHECKING:
     from pvkit.backends.protocol import Backend
     from pvkit.conformance.history import History
-    from pvkit.conformance.run_report import RunReport
+    from pvkit.conformance.invariant import Invariant
+    from pvkit.conformance.run_settings import Settings
 
-REPORT = pytest.StashKey["RunReport"]()
 PROMISE = "pvkit_promise"
 
 
@@ -27,33 +30,62 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--pv-exclude", action="append", default=[], help="all but these")
     group.addoption("--pv-max-examples", type=int, default=0, help="plans at most")
     group.addoption("--pv-seed", type=int, default=0, help="the same seed draws the same plans")
+    group.addoption("--pv-output-dir", default="report", help="where the plans that fail are saved, if any do")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what does not exist before anything is collected."""
+    from pvkit.backends.errors import KitError
+
+    try:
+        if config.getoption("--pv-include") or config.getoption("--pv-exclude"):
+            _chosen(config)
+        if config.getoption("--pv-profile") != "smoke":
+            _ = _asked(config).size
+        if config.getoption("--pv-backend") != "reference":
+            from pvkit.backends.registry import found
+
+            found(config.getoption("--pv-backend"))
+    except KitError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test an invariant, its id in the node id."""
-    if PROMISE not in metafunc.fixturenames:
-        return
-    from pvkit.backends.errors import UsageError
+    if PROMISE in metafunc.fixturenames:
+        chosen = _chosen(metafunc.config)
+        metafunc.parametrize(PROMISE, chosen, ids=[entry.id for entry in chosen])
+
+
+def _chosen(config: pytest.Config) -> "tuple[Invariant, ...]":
     from pvkit.conformance.catalogue import selected
 
-    option = metafunc.config.getoption
-    try:
-        chosen = selected(tuple(option("--pv-include")), tuple(option("--pv-exclude")))
-    except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
-    metafunc.parametrize(PROMISE, chosen, ids=[entry.id for entry in chosen])
+    return selected(tuple(config.getoption("--pv-include")), tuple(config.getoption("--pv-exclude")))
+
+
+def _asked(config: pytest.Config) -> "Settings":
+    from pvkit.conformance.run_settings import Settings
+
+    option = config.getoption
+    return Settings(
+        profile=option("--pv-profile"),
+        seed=option("--pv-seed"),
+        plans=option("--pv-max-examples"),
+        canary=False,
+        spec=option("--pv-backend"),
+    )
 
 
 @pytest.fixture(scope="session")
 def pv_backend(request: pytest.FixtureRequest) -> "Iterator[Backend]":
     """The backend that `--pv-backend` names."""
-    from pvkit.backends.errors import UsageError
+    from pvkit.backends.errors import KitError
     from pvkit.backends.registry import open_backend
 
     try:
         backend = open_backend(request.config.getoption("--pv-backend"))
-    except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
+    except KitError as error:
+        pytest.fail(str(error), pytrace=False)
     yield backend
     backend.close()
 
@@ -69,27 +101,35 @@ def pv_history(pv_backend: "Backend") -> "History":
 
 
 @pytest.fixture(scope="session")
-def pv_report(request: pytest.FixtureRequest, pv_backend: "Backend") -> "RunReport":
-    """One run of all selected invariants, made once a session."""
-    stash = request.config.stash
-    if REPORT not in stash:
-        stash[REPORT] = _run(request.config, pv_backend)
-    return stash[REPORT]
+def pv_verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What one run of all selected invariants came to: the fields of `results.json` for each, and the steps of its plan.
+
+    A run is made once a session, whatever the number of workers.
+    """
+    from pvkit.conformance.once import once
+
+    worker = getattr(request.config, "workerinput", None)
+    if worker is None:
+        return _run(request)
+    shared = tmp_path_factory.getbasetemp().parent / f"pvkit-{worker['testrunuid']}.json"
+    return once(shared, lambda: _run(request))
 
 
-def _run(config: pytest.Config, backend: Any) -> "RunReport":
-    from pvkit.conformance.catalogue import selected
-    from pvkit.conformance.run_settings import Settings
+def _run(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
+    from pvkit.backends.errors import KitError
+    from pvkit.conformance.failures import save_failure
+    from pvkit.conformance.reporters.fields import line_fields
+    from pvkit.conformance.reporters.text import steps
     from pvkit.conformance.runner import run
     from pvkit.strategies.plans import plans
 
-    option = config.getoption
-    asked = Settings(
-        profile=option("--pv-profile"),
-        seed=option("--pv-seed"),
-        plans=option("--pv-max-examples"),
-        canary=False,
-        spec=option("--pv-backend"),
-    )
-    chosen = selected(tuple(option("--pv-include")), tuple(option("--pv-exclude")))
-    return run(backend, chosen, asked, plans(asked.profile))
+    config, told = request.config, {}
+    asked, folder = _asked(config), Path(config.getoption("--pv-output-dir")) / "failures"
+    try:
+        report = run(request.getfixturevalue("pv_backend"), _chosen(config), asked, plans(asked.profile))
+        for line in report.lines:
+            saved = replace(line, file=str(save_failure(line, report, folder))) if line.plan else line
+            told[line.invariant.id] = line_fields(saved) | {"plan": list(steps(line.plan)) if line.plan else []}
+    except KitError as error:
+        pytest.fail(str(error), pytrace=False)
+    return told

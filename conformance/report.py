@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pvkit.conformance.reporters import json_report, junit, text, yaml_report
+from pvkit.conformance.reporters import html_report, json_report, junit, text, yaml_report
 from pvkit.conformance.run_report import RunReport
 
 FORMATS: dict[str, tuple[str, Callable[[RunReport], str]]] = {
     "text": ("report.txt", text.render),
     "json": ("results.json", json_report.render),
     "junit": ("junit.xml", junit.render),
+    "html": ("report.html", html_report.render),
     "yaml": ("report.yaml", yaml_report.render),
 }
 """File name and function of each format."""

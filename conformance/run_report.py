@@ -7,11 +7,12 @@ from functools import reduce
 
 from pvkit import __version__
 from pvkit.backends.protocol import Description
+from pvkit.conformance.history import History
 from pvkit.conformance.invariant import Invariant, Violation
 from pvkit.conformance.verdict import Verdict, exit_code, merged
 from pvkit.strategies.plan import Plan
 
-INCONCLUSIVE = 3
+INCONCLUSIVE, INTERRUPTED = 3, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class Line:
     """One invariant over a whole run.
 
     `held` and `at_risk` count how often its premise held and how often it could have failed; `broken` counts plans.
-    `violation`, `plan` and `steps` are of the smallest plan known that breaks it; `reason` tells why it is undecided.
+    `violation`, `plan`, `steps` and `history` are of the smallest plan known that breaks it, and `file` is where it was
+    saved; `place` says where it happened when there is no plan. `reason` tells why it is undecided.
     """
 
     invariant: Invariant
@@ -32,6 +34,8 @@ class Line:
     plan: Plan | None = None
     steps: int = 0
     file: str = ""
+    place: str = ""
+    history: History | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class RunReport:
     kit: str = __version__
     strict: bool = False
     command: str = ""
+    interrupted: bool = False
 
     @property
     def valid(self) -> bool:
@@ -69,13 +74,20 @@ class RunReport:
 
     @property
     def verdict(self) -> str:
-        """One word for the whole: INVALID, or the verdict of all lines together."""
+        """One word for the whole: INVALID, or the verdict of all lines together; `strict` passes no more than it may."""
         if not self.valid:
             return "INVALID"
+        if self.strict and self._judged == INCONCLUSIVE:
+            return str(Verdict.UNKNOWN)
         return str(reduce(merged, (line.verdict for line in self.lines), Verdict.NOT_EXERCISED))
 
     @property
     def exit_code(self) -> int:
-        """0, 1 or 3 as `pvkit run` exits; a violation outweighs an invalid run."""
-        code = exit_code([line.verdict for line in self.lines], self.strict)
-        return code if code == 1 or self.valid else INCONCLUSIVE
+        """0, 1, 3 or 130 as `pvkit run` exits; a violation outweighs an invalid run."""
+        if self.interrupted:
+            return INTERRUPTED
+        return self._judged if self._judged == 1 or self.valid else INCONCLUSIVE
+
+    @property
+    def _judged(self) -> int:
+        return exit_code([line.verdict for line in self.lines], self.strict)

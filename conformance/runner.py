@@ -16,59 +16,36 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis.strategies import SearchStrategy
 
-from pvkit.backends.errors import KitError
+from pvkit.backends.errors import BackendError, KitError
 from pvkit.backends.mutants.registry import MutantModel, all_mutants
-from pvkit.backends.protocol import Backend
+from pvkit.backends.protocol import Backend, Description
 from pvkit.conformance.execute import execute
 from pvkit.conformance.history import History
-from pvkit.conformance.hunt import Catch, hunt, size
-from pvkit.conformance.invariant import Invariant, Violation
-from pvkit.conformance.judge import Result, judge
-from pvkit.conformance.run_report import Canary, Line, RunReport
+from pvkit.conformance.hunt import hunt
+from pvkit.conformance.invariant import Invariant
+from pvkit.conformance.judge import judge
+from pvkit.conformance.progress import Listener, Tick, deaf
+from pvkit.conformance.run_report import Canary, RunReport
 from pvkit.conformance.run_settings import Settings
 from pvkit.conformance.shapes import shapes
-from pvkit.conformance.verdict import Verdict, merged
-from pvkit.strategies.plan import Plan
+from pvkit.conformance.tally import Tallies, Tally
+from pvkit.conformance.verdict import Verdict
+from pvkit.strategies.plan import Plan, size
+
+SHARE = 0.5
+"""The part of a run's time that the canary may take at most, and that shrinking may take beside the run."""
+
+
+class PlanFailed(BackendError):
+    """A backend could not carry out a plan; `plan` is that plan, `after` the number of plans before it."""
+
+    def __init__(self, cause: KitError, plan: Plan, after: int) -> None:
+        super().__init__(str(cause))
+        self.plan, self.after, self.__cause__ = plan, after, cause
 
 
 class _Enough(BaseException):
     """Leaves Hypothesis at once: the time is over, the failures are enough, or the backend gave up."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What is known so far of one invariant."""
-
-    invariant: Invariant
-    verdict: Verdict | None = None
-    held: int = 0
-    at_risk: int = 0
-    broken: int = 0
-    reason: str = ""
-    violation: Violation | None = None
-    plan: Plan | None = None
-
-    def add(self, result: Result, plan: Plan) -> None:
-        """Take in what one history came to."""
-        self.verdict = result.verdict if self.verdict is None else merged(self.verdict, result.verdict)
-        self.held, self.at_risk = self.held + result.held, self.at_risk + result.at_risk
-        self.reason = self.reason or result.reason
-        if result.verdict is Verdict.FAIL:
-            self.broken += 1
-            if self.plan is None or size(plan) < size(self.plan):
-                self.plan, self.violation = plan, result.violations[0]
-
-    def line(self) -> Line:
-        """The line of the report."""
-        verdict = Verdict.NOT_EXERCISED if self.verdict is None else self.verdict
-        steps = size(self.plan) if self.plan else 0
-        return Line(
-            self.invariant, verdict, self.held, self.at_risk, self.broken, self.reason, self.violation, self.plan, steps
-        )
-
-
-Listener = Callable[[int, int, float], None]
-"""Hears, after each plan: plans done, plans wanted, seconds since the start."""
 
 
 @dataclass(slots=True)
@@ -79,15 +56,20 @@ class Run:
     invariants: Sequence[Invariant]
     asked: Settings
     plans: SearchStrategy[Plan]
-    hear: Listener = lambda done, wanted, seconds: None
+    hear: Listener = deaf
     keep: Callable[[History], None] = lambda history: None
+    spent: float = 0.0
     done: int = 0
     start: float = field(default_factory=perf_counter)
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    described: Description | None = None
+    tallies: Tallies = field(init=False)
     shapes: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        self.tallies = Tallies(self.invariants)
+
     def play(self) -> None:
-        """Draw, play and judge until plans, time or failures are enough."""
+        """Draw, play and judge until plans, time or failures are enough; raises `PlanFailed`."""
         wanted = self.asked.size
 
         @seeded(self.asked.seed)
@@ -103,49 +85,73 @@ class Run:
             try:
                 self._take(plan)
             except KitError as error:
-                raise _Enough from error  # Hypothesis would take it for a failing example and try it again.
-            self.hear(self.done, wanted.plans, perf_counter() - self.start)
-            if perf_counter() - self.start > wanted.seconds or self._enough_failures():
+                # Hypothesis would take it for a failing example and try it again.
+                raise _Enough from PlanFailed(error, plan, self.done)
+            seconds = perf_counter() - self.start
+            self.hear(Tick("plans", self.done, wanted.plans, seconds, self._limit, len(self.tallies.broken)))
+            if seconds > self._limit or self._enough_failures():
                 raise _Enough
 
         try:
             each()
         except _Enough as enough:
             if enough.__cause__ is not None:
-                raise enough.__cause__ from None
+                raise enough.__cause__ from enough.__cause__.__cause__
+
+    @property
+    def _limit(self) -> float:
+        """Seconds for drawing and playing: what the canary left of them."""
+        return max(self.asked.size.seconds - self.spent, 0.0)
 
     def _take(self, plan: Plan) -> None:
         history = execute(plan, self.backend, seed=str(self.asked.seed))
-        for result in judge(history, self.invariants):
-            self.tallies.setdefault(result.invariant.id, Tally(result.invariant)).add(result, plan)
+        self.tallies.add(judge(history, self.invariants), plan, history)
         self.shapes += shapes(history)
+        self.described = history.header.backend
         self.keep(history)
         self.done += 1
 
+    def describe(self) -> Description:
+        """What the backend last said of itself in a history; without any it is asked."""
+        return self.described or self.backend.describe()
+
     def _enough_failures(self) -> bool:
-        failed = sum(tally.broken > 0 for tally in self.tallies.values())
-        return bool(self.asked.failures) and failed >= self.asked.failures
+        return 0 < self.asked.failures <= len(self.tallies.broken)
 
     def shrink(self) -> None:
-        """Make the plan of each broken promise as small as it gets in its time."""
-        for tally in self.tallies.values():
-            if tally.plan is None:
-                continue
-            catch = self._hunt_again(tally.invariant)
-            if catch.plan is not None and size(catch.plan) <= size(tally.plan):
-                again = judge(execute(catch.plan, self.backend), [tally.invariant])[0]
-                if again.verdict is Verdict.FAIL:
-                    tally.plan, tally.violation = catch.plan, again.violations[0]
+        """Make the plan of each broken promise as small as it gets in its share of the time.
 
-    def _hunt_again(self, promise: Invariant) -> Catch:
+        A plan that was shrunk for one promise often breaks others too; those are looked into last.
+        """
+        start, seconds = perf_counter(), self.asked.size.seconds * SHARE
+        waiting = self.tallies.broken
+        all_of_them, helped = len(waiting), set[str]()
+        while waiting:
+            tally = min(waiting, key=lambda entry: (entry.invariant.id in helped, entry.first))
+            waiting.remove(tally)
+            spent = perf_counter() - start
+            if spent > seconds:
+                return
+            self.hear(Tick("promises shrunk", all_of_them - len(waiting) - 1, all_of_them, spent, seconds, all_of_them))
+            found = self._shrunk(tally, seconds - spent, len(waiting) + 1)
+            if found is not None:
+                helped |= self._improve([tally, *waiting], found)
+
+    def _shrunk(self, tally: Tally, left: float, sharers: int) -> Plan | None:
         wanted, seed = self.asked.size, self.asked.seed
-        seconds = max(wanted.shrink_seconds, wanted.seconds)
-        return hunt(self.backend, [promise], self.plans, seed, seconds, wanted.shrink_seconds, wanted.plans)
+        seconds = min(max(left / sharers, 1.0), wanted.shrink_seconds)
+        known = max(tally.first - 1, 0)
+        return hunt(self.backend, [tally.invariant], self.plans, seed, left, seconds, wanted.plans, known).plan
 
-    def lines(self) -> tuple[Line, ...]:
-        """One line an invariant, worst first, then by id."""
-        lines = [self.tallies.get(entry.id, Tally(entry)).line() for entry in self.invariants]
-        return tuple(sorted(lines, key=lambda line: (-line.verdict, line.invariant.id)))
+    def _improve(self, tallies: Sequence[Tally], plan: Plan) -> set[str]:
+        """Show the breach by this plan wherever it breaks a promise with fewer steps; the ids of those promises."""
+        history, improved = execute(plan, self.backend, seed=str(self.asked.seed)), set()
+        for tally, result in zip(tallies, judge(history, [entry.invariant for entry in tallies]), strict=True):
+            smaller = tally.plan is None or size(plan) <= size(tally.plan)
+            if result.verdict is Verdict.FAIL and smaller:
+                tally.keep(result.violations[0], plan, history)
+                improved.add(tally.invariant.id)
+        return improved
 
 
 def release_canary(asked: Settings, plans: SearchStrategy[Plan], invariants: Sequence[Invariant]) -> Canary:
@@ -155,7 +161,8 @@ def release_canary(asked: Settings, plans: SearchStrategy[Plan], invariants: Seq
     if not pairs:
         return Canary()
     broken, id = Random(asked.seed).choice(pairs)
-    catch = hunt(MutantModel(broken), [judged[id]], plans, asked.seed, asked.size.seconds, shrink_seconds=0.0)
+    seconds = asked.size.seconds * SHARE
+    catch = hunt(MutantModel(broken), [judged[id]], plans, asked.seed, seconds, shrink_seconds=0.0)
     return Canary(broken.id, id, catch.found, catch.plans, catch.seconds)
 
 
@@ -168,27 +175,38 @@ def run(
     invariants: Sequence[Invariant],
     asked: Settings,
     plans: SearchStrategy[Plan],
-    hear: Listener = lambda done, wanted, seconds: None,
+    hear: Listener = deaf,
     keep: Callable[[History], None] = lambda history: None,
 ) -> RunReport:
-    """A whole run; `hear` is told how far it is, `keep` gets each history."""
-    started = perf_counter()
+    """A whole run; `hear` is told how far it is, `keep` gets each history.
+
+    Interrupted by the keyboard it ends at once, and its report tells of what was done until then. Raises `PlanFailed`
+    when the backend cannot carry out a plan.
+    """
+    started, canary, interrupted = perf_counter(), Canary(), False
     plans = plans.map(partial(_at_version, asked.kubernetes_version))
-    canary = release_canary(asked, plans, invariants) if asked.canary else Canary()
     under_way = Run(backend, invariants, asked, plans, hear, keep)
-    under_way.play()
-    if asked.shrink:
-        under_way.shrink()
+    try:
+        if asked.canary:
+            hear(Tick("trying a broken model first", 0, 0, 0.0))
+            canary = release_canary(asked, plans, invariants)
+        under_way.spent, under_way.start = perf_counter() - started, perf_counter()
+        under_way.play()
+        if asked.shrink:
+            under_way.shrink()
+    except KeyboardInterrupt:
+        interrupted = True
     return RunReport(
-        backend=backend.describe(),
+        backend=under_way.describe(),
         spec=asked.spec,
         profile=asked.profile,
         seed=asked.seed,
         plans=under_way.done,
         seconds=perf_counter() - started,
-        lines=under_way.lines(),
+        lines=under_way.tallies.lines(),
         canary=canary,
         shapes=under_way.shapes,
         strict=asked.strict,
         command=asked.command,
+        interrupted=interrupted,
     )

@@ -13,7 +13,8 @@ from typing import Any
 
 from pvkit.backends.mutants.registry import MutantModel, all_mutants, named
 from pvkit.conformance.catalogue import all_invariants
-from pvkit.conformance.hunt import Catch, hunt, size
+from pvkit.conformance.hunt import Catch, hunt
+from pvkit.strategies.plan import size
 
 BUCKETS = (0.1, 1.0, 10.0, 60.0)
 """Upper bounds in seconds under which a catch is counted."""

@@ -50,3 +50,8 @@ class Plan:
     name: str = ""
     expect: tuple[Obj, ...] = ()
     features: tuple[str, ...] = ()
+
+
+def size(plan: Plan) -> int:
+    """How many steps a person has to read: operations, faults and departures; pauses between them do not count."""
+    return sum(not isinstance(step, Turns) for step in plan.steps) + len(plan.schedule)

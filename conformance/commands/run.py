@@ -3,13 +3,20 @@
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-FORMATS = ("text", "junit", "json", "yaml")
+from pvkit.backends.errors import BackendError, UsageError
+
+FORMATS = ("text", "junit", "json", "yaml", "html")
+OF_NO_EFFECT = frozenset({"output_dir", "report", "trace", "dry_run", "quiet", "no_color"})
+"""Options that change nothing about what is run, only about how it is told."""
 
 
 def _formats(ctx: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -37,38 +44,73 @@ def _formats(ctx: click.Context, option: click.Parameter, value: str) -> tuple[s
 @click.option("--strict", is_flag=True, help="A rule that was never exercised counts as undecided.")
 @click.option("--kubernetes-version", default=None, help="Minor version whose rules apply, 1.32 to 1.37.")
 @click.option("-o", "--output-dir", type=click.Path(path_type=Path), default=Path("report"), show_default=True)
-@click.option("--report", default="text", callback=_formats, show_default=True, help="Of text,junit,json,yaml.")
-@click.option("--trace", type=click.Path(path_type=Path), help="Record the history of the last plan here.")
+@click.option("--report", default="text", callback=_formats, show_default=True, help=f"Of {','.join(FORMATS)}.")
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    help="Record every history here, one behind the other, for `pvkit check`: about 60 kB a plan, and a twentieth of "
+    "the time. The history of a failure is kept beside its plan in any case.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")
-@click.option("--quiet", is_flag=True, help="No progress, and no report but failures.")
-@click.option("--no-color", is_flag=True, help="No colours, also with NO_COLOR set.")
-def command(**given: Any) -> int:
-    """Draw plans, run them on a backend, judge what was seen, and report."""
+@click.option("--quiet", is_flag=True, help="No progress, and no report but of what went wrong.")
+@click.option("--no-color", is_flag=True, help="Plain text; so does NO_COLOR, or an output that is no terminal.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
+    """Draw plans, run them on a backend, judge what was seen, and report.
+
+    Without options it takes a minute at most. Options may stand in the environment, too (PVKIT_SEED=7), and in
+    `pvkit.toml` or under [tool.pvkit] in `pyproject.toml`: a flag outweighs the environment, and that the file.
+    """
     _keep_out_of_the_way()
     from pvkit.backends.registry import open_backend
     from pvkit.conformance.catalogue import selected
     from pvkit.conformance.failures import made
-    from pvkit.conformance.progress import Progress
-    from pvkit.conformance.runner import run
+
+    asked = _settings(ctx, given)
+    invariants, size = selected(tuple(given["include"]), tuple(given["exclude"])), asked.size
+    if not invariants:
+        raise UsageError("nothing is left to judge: --exclude leaves out all that --include chose")
+    with _closing(open_backend(asked.spec)) as backend:
+        if given["dry_run"]:
+            rules = f"{len(invariants)} rule{'s' * (len(invariants) != 1)}"
+            click.echo(f"up to {size.plans} plans on {asked.spec} within {size.seconds:.0f} s, judged by {rules}")
+            return 0
+        report = _run(backend, invariants, asked, made(given["output_dir"]), given)
+    return _report(report, given["output_dir"], given)
+
+
+@contextmanager
+def _closing(backend: Any) -> Iterator[Any]:
+    """The backend, closed whatever happens; that it cannot be closed is told, and no reason to lose the report."""
+    try:
+        yield backend
+    finally:
+        try:
+            backend.close()
+        except Exception as error:  # noqa: BLE001 - a backend is foreign code, and may raise anything
+            click.echo(f"pvkit: the backend could not be closed ({type(error).__name__}: {error})", err=True)
+
+
+def _run(backend: Any, invariants: Any, asked: Any, folder: Path, given: dict[str, Any]) -> Any:
+    from contextlib import nullcontext
+
+    from pvkit.conformance.failures import save_plan
+    from pvkit.conformance.progress import progress
+    from pvkit.conformance.runner import PlanFailed, run
+    from pvkit.conformance.trace import TraceFile
     from pvkit.strategies.plans import plans
 
-    asked = _settings(given)
-    invariants = selected(tuple(given["include"]), tuple(given["exclude"]))
-    backend, size = open_backend(asked.spec), asked.size
-    if given["dry_run"]:
-        click.echo(
-            f"up to {size.plans} plans on {asked.spec} within {size.seconds:.0f} s, judged by {len(invariants)} rules"
-        )
-        return 0
-    folder = made(given["output_dir"])
-    progress, keeper = Progress("plans", given["quiet"]), _Keeper(given["trace"])
     try:
-        report = run(backend, invariants, asked, plans(asked.profile), progress, keeper)
-    finally:
-        progress.end()
-        backend.close()
-    keeper.write()
-    return _report(report, folder, given)
+        with (
+            TraceFile(given["trace"]) if given["trace"] else nullcontext() as file,
+            progress(given["quiet"], _colorful(given)) as hear,
+        ):
+            keep = file.write if file else (lambda history: None)
+            return run(backend, invariants, asked, plans(asked.profile), hear, keep)
+    except PlanFailed as error:
+        saved = save_plan(error.plan, folder / "failures", "error", {"message": str(error), "backend": asked.spec})
+        again = f"pvkit replay {saved} --backend {asked.spec}"
+        raise BackendError(f"{error}\n  in plan {error.after + 1}. Reproduce with: {again}") from error
 
 
 def _keep_out_of_the_way() -> None:
@@ -78,8 +120,7 @@ def _keep_out_of_the_way() -> None:
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(user_cache_path("pvkit") / "hypothesis"))
 
 
-def _settings(given: dict[str, Any]) -> Any:
-    from pvkit.backends.errors import UsageError
+def _settings(ctx: click.Context, given: dict[str, Any]) -> Any:
     from pvkit.backends.protocol import DEFAULT_KUBERNETES, KUBERNETES_VERSIONS
     from pvkit.conformance.run_settings import Settings
 
@@ -97,43 +138,50 @@ def _settings(given: dict[str, Any]) -> Any:
         strict=given["strict"],
         kubernetes_version=version,
         spec=given["backend"],
-        command=shlex.join(["pvkit", *sys.argv[1:]]),
+        command=_again(ctx, given),
     )
 
 
-class _Keeper:
-    """Keeps the latest history, if a trace is wanted."""
+def _again(ctx: click.Context, given: dict[str, Any]) -> str:
+    """The command that does the same again, wherever its options came from."""
+    words = ["pvkit", "run"]
+    for option in ctx.command.params:
+        name = option.name or ""
+        if name in OF_NO_EFFECT or ctx.get_parameter_source(name) is ParameterSource.DEFAULT:
+            continue
+        value, flag = given[name], getattr(option, "is_flag", False)
+        if flag:
+            words += [option.opts[-1]] if value else []
+            continue
+        for each in value if isinstance(value, tuple) else (value,):
+            words += [option.opts[-1], str(each)]
+    return shlex.join(words)
 
-    def __init__(self, path: Path | None) -> None:
-        self._path, self._latest = path, None  # type: Path | None, Any
 
-    def __call__(self, history: Any) -> None:
-        self._latest = history if self._path else None
-
-    def write(self) -> None:
-        """Write the trace."""
-        from pvkit.conformance.trace import write_trace
-
-        if self._path is not None and self._latest is not None:
-            with self._path.open("w", encoding="utf-8") as file:
-                write_trace(self._latest, file)
+def _colorful(given: dict[str, Any]) -> bool:
+    return not given["no_color"] and not os.environ.get("NO_COLOR")
 
 
 def _report(report: Any, folder: Path, given: dict[str, Any]) -> int:
     from pvkit.conformance.failures import save_failure
+    from pvkit.conformance.progress import on_terminal
     from pvkit.conformance.report import write_reports
-    from pvkit.conformance.reporters.text import render
 
-    if any(line.plan is not None for line in report.lines):
-        (folder / "failures").mkdir(exist_ok=True)
-        saved = tuple(
-            replace(line, file=str(save_failure(line, report, folder / "failures"))) if line.plan else line
-            for line in report.lines
-        )
-        report = replace(report, lines=saved)
+    lines = tuple(
+        replace(line, file=str(save_failure(line, report, folder / "failures"))) if line.plan else line
+        for line in report.lines
+    )
+    report = replace(report, lines=lines)
     write_reports(report, folder, given["report"])
-    color = sys.stdout.isatty() and not given["no_color"] and not os.environ.get("NO_COLOR")
-    if not given["quiet"] or report.exit_code:
-        click.echo(render(report, color))
     code: int = report.exit_code
+    if given["quiet"] and not code:
+        return code
+    if on_terminal(sys.stdout) and _colorful(given):
+        from pvkit.conformance.reporters.terminal import show
+
+        show(report, given["quiet"])
+    else:
+        from pvkit.conformance.reporters.text import render
+
+        click.echo(render(report, given["quiet"]), nl=False)
     return code

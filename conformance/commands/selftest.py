@@ -36,17 +36,16 @@ def _tried(chosen: Any, trials: int, seed: int, seconds: float, naive: bool, wor
     from time import perf_counter
 
     from pvkit.conformance import selftest
-    from pvkit.conformance.progress import Progress
+    from pvkit.conformance.progress import Tick, progress
 
-    progress, start, done = Progress("trials", quiet), perf_counter(), [0]
+    start, done = perf_counter(), [0]
+    with progress(quiet) as tell:
 
-    def hear(pair: Any, catch: Any) -> None:
-        done[0] += 1
-        progress(done[0], len(chosen) * trials, perf_counter() - start)
+        def hear(pair: Any, catch: Any) -> None:
+            done[0] += 1
+            tell(Tick("trials", done[0], len(chosen) * trials, perf_counter() - start))
 
-    standings = selftest.trials(chosen, trials, seed, seconds, naive, workers, hear)
-    progress.end()
-    return standings
+        return selftest.trials(chosen, trials, seed, seconds, naive, workers, hear)
 
 
 def rendered(standings: Any, plain: Any, trials: int) -> str:

@@ -17,6 +17,7 @@ def report_fields(report: RunReport) -> dict[str, Any]:
         "plans": report.plans,
         "seconds": round(report.seconds, 3),
         "verdict": report.verdict,
+        "interrupted": report.interrupted,
         "canary": {
             "mutant": report.canary.mutant,
             "invariant": report.canary.invariant,

@@ -6,54 +6,61 @@ from typing import Any
 import yaml
 
 from pvkit.backends.objects import Obj
+from pvkit.conformance.invariant import Violation
 from pvkit.conformance.playback import described
 from pvkit.conformance.run_report import Canary, Line, RunReport
 from pvkit.conformance.verdict import Verdict
 from pvkit.strategies.plan import Plan
 
-_COLORS = {
-    Verdict.FAIL: "\x1b[31m",
-    Verdict.UNKNOWN: "\x1b[35m",
-    Verdict.NOT_EXERCISED: "\x1b[33m",
-    Verdict.PASS: "\x1b[32m",
-}
-_END = "\x1b[0m"
 _SHOWN = ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp", "annotations", "labels")
+MOST_WITNESSES = 3
 
 
-def render_lines(lines: tuple[Line, ...], color: bool = False) -> str:
+def render_lines(lines: tuple[Line, ...]) -> str:
     """One line an invariant: verdict, id, how often held and at risk, and its sentence."""
-    return "\n".join(_line(line, color) for line in lines)
+    return "\n".join(map(_line, lines))
 
 
-def _line(line: Line, color: bool) -> str:
-    word = f"{line.verdict!s:<13}"
-    word = f"{_COLORS.get(line.verdict, '')}{word}{_END}" if color else word
+def _line(line: Line) -> str:
     counts = f"held {line.held:>6,}  at risk {line.at_risk:>6,}"
-    reason = f"  ({line.reason.strip().splitlines()[-1]})" if line.reason and line.verdict is not Verdict.PASS else ""
-    return f"{word} {line.invariant.id:<8} {counts}  {line.invariant.sentence}{reason}"
+    reason = f"  ({why(line)})" if why(line) else ""
+    return f"{line.verdict!s:<13} {line.invariant.id:<8} {counts}  {line.invariant.sentence}{reason}"
 
 
-def render(report: RunReport, color: bool = False) -> str:
-    """The whole report."""
+def why(line: Line) -> str:
+    """Why an invariant is not decided, in one line; "" if it is."""
+    return line.reason.strip().splitlines()[-1] if line.reason and line.verdict is not Verdict.PASS else ""
+
+
+def render(report: RunReport, quiet: bool = False) -> str:
+    """The whole report; `quiet` leaves out what there is nothing to do about."""
     parts = [
-        f"pvkit {report.kit}: {report.backend.implementation}, Kubernetes {report.backend.kubernetes_version}, "
-        f"profile {report.profile}, seed {report.seed}",
-        render_lines(report.lines, color),
-        *(_failure(line) for line in report.lines if line.verdict is Verdict.FAIL),
-        _shapes(report.shapes),
-        _canary(report.canary),
+        head(report),
+        render_lines(tuple(line for line in report.lines if not quiet or line.verdict >= Verdict.UNKNOWN)),
+        *(failure(line) for line in report.lines if line.verdict is Verdict.FAIL),
+        "" if quiet else _shapes(report.shapes),
+        canary(report.canary),
         f"the same run again: {report.command}" if report.command else "",
         summary(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def head(report: RunReport) -> str:
+    """What was run on what."""
+    return (
+        f"pvkit {report.kit}: {report.backend.implementation}, Kubernetes {report.backend.kubernetes_version}, "
+        f"profile {report.profile}, seed {report.seed}"
+    )
+
+
 def summary(report: RunReport) -> str:
     """The last line: the verdict in a word, and the counts behind it."""
     counts = [(sum(line.verdict is verdict for line in report.lines), word) for verdict, word in _WORDS]
     told = ", ".join(f"{count} {word}" for count, word in counts if count)
-    return f"{report.verdict}: {told}; {report.plans} plans in {report.seconds:.0f} s"
+    when = "INTERRUPTED, until then " if report.interrupted else ""
+    strict = ", and all were to be exercised" if report.strict and report.verdict == "UNKNOWN" else ""
+    return f"{when}{report.verdict}: {told}{strict}; {report.plans} plans in {report.seconds:.0f} s"
 
 
 _WORDS = (
@@ -65,39 +72,51 @@ _WORDS = (
 )
 
 
-def _canary(canary: Canary) -> str:
-    if canary.caught is None:
+def canary(tried: Canary) -> str:
+    """Whether the run could have failed, in a line."""
+    if tried.caught is None:
         return "no canary was tried: nothing shows that this run could have failed"
-    tried = f"{canary.plans} plans ({canary.seconds:.1f} s)"
-    if canary.caught:
-        return f"canary: {canary.mutant} was caught by {canary.invariant} after {tried}"
-    return f"canary: {canary.mutant} was NOT caught by {canary.invariant} in {tried}: this run proves nothing"
+    spent = f"{tried.plans} plans ({tried.seconds:.1f} s)"
+    if tried.caught:
+        return f"canary: {tried.mutant} was caught by {tried.invariant} after {spent}"
+    return f"canary: {tried.mutant} was NOT caught by {tried.invariant} in {spent}: this run proves nothing"
 
 
-def _shapes(shapes: Mapping[str, int]) -> str:
-    if not shapes:
-        return ""
+def shape_rows(shapes: Mapping[str, int]) -> dict[str, str]:
+    """For each predicate of binding how often each shape was met."""
     rows: dict[str, list[str]] = {}
     for name in sorted(shapes):
         predicate, _, shape = name.partition(": ")
         rows.setdefault(predicate, []).append(f"{shape} {shapes[name]:,}")
-    width = max(map(len, rows))
+    return {name: ", ".join(cells) for name, cells in rows.items()}
+
+
+def _shapes(shapes: Mapping[str, int]) -> str:
+    rows = shape_rows(shapes)
+    width = max(map(len, rows), default=0)
     return "\n".join(
-        ["claims met volumes:", *(f"  {name:<{width}}  {', '.join(cells)}" for name, cells in rows.items())]
+        ["claims met volumes:", *(f"  {name:<{width}}  {cells}" for name, cells in rows.items())] if rows else []
     )
 
 
-def _failure(line: Line) -> str:
+def failure(line: Line) -> str:
+    """One broken promise, with all it takes to see it again."""
     rule = line.invariant
     parts = [f"FAIL {rule.id} ({rule.level.value}): {rule.sentence}", f"source: {rule.source}"]
     if line.violation is not None:
-        parts += [f"expected: {rule.sentence}", f"observed: {line.violation.message}", "witnesses:"]
-        parts += [_indented(yaml.safe_dump(trimmed(obj), sort_keys=False)) for obj in line.violation.witnesses[:3]]
+        parts += [f"expected: {rule.sentence}", f"observed: {line.violation.message}"]
+        parts += [f"at: {line.place}"] if line.place else []
+        parts += ["witnesses:", *(_indented(text) for text in witnesses(line.violation))]
     if line.plan is not None:
         parts += ["the plan:", *steps(line.plan)]
     if line.file:
         parts.append(f"Reproduce with: pvkit replay {line.file}")
     return "\n".join(parts)
+
+
+def witnesses(violation: Violation) -> list[str]:
+    """The objects that show a breach as YAML, the first few of them."""
+    return [yaml.safe_dump(trimmed(obj), sort_keys=False) for obj in violation.witnesses[:MOST_WITNESSES]]
 
 
 def trimmed(obj: Obj) -> dict[str, Any]:

@@ -36,26 +36,83 @@ def test_each_promise_is_a_test_with_its_id(tmp_path: Path) -> None:
 
 
 def test_a_broken_promise_fails_with_the_plan_that_shows_it(tmp_path: Path) -> None:
-    done = suite(
-        tmp_path, "--pv-backend", "mutant:never-available", "--pv-include", "PVB-056", "--pv-max-examples", "60"
-    )
+    done = suite(tmp_path, "--pv-backend", "mutant:never-available", "--pv-include", "PVB-056")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the plan:" in done.stdout
 
 
-def test_the_suite_runs_on_several_workers(tmp_path: Path) -> None:
-    done = suite(tmp_path, "-n", "2", "--pv-include", "matching")
-    assert done.returncode == 0, done.stdout + done.stderr
+COUNTING = """
+import os
+from pvkit.backends.mutants.registry import MutantModel, named
+
+class Counting(MutantModel):
+    \"\"\"Notes each process that plays plans on it.\"\"\"
+
+    def __init__(self):
+        super().__init__(named("never-available"))
+        self._noted = False
+
+    def invoke(self, operation):
+        if not self._noted:
+            with open("players.txt", "a") as file:
+                file.write(f"{os.getpid()}\\n")
+        self._noted = True
+        return super().invoke(operation)
+"""
+
+
+def test_several_workers_share_one_run_and_its_verdicts(tmp_path: Path) -> None:
+    (tmp_path / "counting.py").write_text(COUNTING)
+    chosen = ("--pv-include", "PVB-056", "--pv-include", "PVB-001", "--pv-backend", "counting:Counting", "-rA")
+    alone, shared = suite(tmp_path, *chosen), suite(tmp_path, *chosen, "-n", "2")
+    assert (alone.returncode, shared.returncode) == (1, 1), shared.stdout + shared.stderr
+    assert outcomes(alone) == outcomes(shared)
+    assert len((tmp_path / "players.txt").read_text().splitlines()) == 2
+
+
+def outcomes(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What became of each test, in the order of their ids."""
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("PASSED", "FAILED"))]
+    return sorted(line.partition(" - ")[0] for line in lines)
+
+
+def test_a_failure_is_saved_and_named(tmp_path: Path) -> None:
+    done = suite(tmp_path, "--pv-backend", "mutant:never-available", "--pv-include", "PVB-056")
+    (saved,) = (tmp_path / "report" / "failures").glob("PVB-056-*.yaml")
+    assert f"Reproduce with: pvkit replay {saved.relative_to(tmp_path)}" in done.stdout
+
+
+def test_excluded_promises_are_no_tests(tmp_path: Path) -> None:
+    done = suite(tmp_path, "--collect-only", "--pv-include", "api", "--pv-exclude", "API-021")
+    assert "test_promise[API-020]" in done.stdout
+    assert "API-021" not in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--pv-include", "PVB-9999"), "no invariant, topic or tag"),
+        (("--pv-exclude", "PVB-9999"), "no invariant, topic or tag"),
         (("--pv-backend", "nowhere.at:All"), "cannot be imported"),
+        (("--pv-backend", "mutant:never-availabel"), "did you mean never-available"),
+        (("--pv-profile", "huge"), "choose from smoke, default, full"),
     ],
 )
-def test_what_does_not_exist_is_refused_by_name(tmp_path: Path, arguments: tuple[str, str], message: str) -> None:
+def test_what_does_not_exist_is_a_usage_error(tmp_path: Path, arguments: tuple[str, str], message: str) -> None:
     done = suite(tmp_path, *arguments)
-    assert done.returncode != 0
-    assert message in done.stdout + done.stderr
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert message in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_backend_that_gives_up_is_told_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        "from pvkit.backends.reference.model import ReferenceModel\n"
+        "class Broken(ReferenceModel):\n"
+        "    def invoke(self, operation):\n"
+        "        raise RuntimeError('no cluster today')\n"
+    )
+    done = suite(tmp_path, "--pv-backend", "broken:Broken", "--pv-include", "PVB-001")
+    assert done.returncode == 1
+    assert "the backend Broken raised RuntimeError: no cluster today" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
