@@ -3,10 +3,12 @@
 import importlib
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 
-from pvkit.backends.errors import UsageError
+from pvkit.backends.errors import BackendError, KitError, UsageError
 from pvkit.backends.protocol import Backend
 
 GROUP = "pvkit.backends"
@@ -26,15 +28,21 @@ def backend_names() -> dict[str, str]:
 
 def open_backend(spec: str) -> Backend:
     """The backend of that name, ready for `reset`; raises `UsageError` that says what would be valid."""
+    return _made(spec, found(spec))
+
+
+def found(spec: str) -> Callable[[], Any]:
+    """What makes the backend of that name; raises `UsageError` as `open_backend` does, but opens nothing."""
     if spec == "reference":
         from pvkit.backends.reference.model import ReferenceModel
 
-        return ReferenceModel()
+        return ReferenceModel
     if spec.startswith("mutant:"):
         from pvkit.backends.mutants.registry import MutantModel, named
 
-        return MutantModel(named(spec.removeprefix("mutant:")))
-    return _made(spec, _imported(spec) if ":" in spec else _installed(spec))
+        return partial(MutantModel, named(spec.removeprefix("mutant:")))
+    made: Callable[[], Any] = _imported(spec) if ":" in spec else _installed(spec)
+    return made
 
 
 def _installed(spec: str) -> Any:
@@ -57,6 +65,8 @@ def _imported(spec: str) -> Any:
         loaded = importlib.import_module(module)
     except ImportError as error:
         raise UsageError(f"backend {spec!r}: {module} cannot be imported ({error}); is it installed?") from None
+    except Exception as error:
+        raise BackendError(f"backend {spec!r}: importing {module} raised {type(error).__name__}: {error}") from error
     if not hasattr(loaded, attribute):
         raise UsageError(f"backend {spec!r}: {module} has no {attribute!r}")
     return getattr(loaded, attribute)
@@ -67,6 +77,10 @@ def _made(spec: str, factory: Any) -> Backend:
         made = factory()
     except TypeError as error:
         raise UsageError(f"backend {spec!r} cannot be made without arguments: {error}") from None
+    except KitError:
+        raise
+    except Exception as error:
+        raise BackendError(f"backend {spec!r} cannot be made: it raised {type(error).__name__}: {error}") from error
     missing = [method for method in METHODS if not callable(getattr(made, method, None))]
     if missing:
         raise UsageError(f"{spec!r} is no backend: it lacks {', '.join(missing)} (see pvkit.backends.protocol.Backend)")
