@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pvkit.backends.errors import BadRequest, Cause, Forbidden, NotFound, ServerError
 from pvkit.backends.objects import API_VERSIONS, NAMESPACED, Key, Obj, finalizers, get, name, namespace, phase, put
+from pvkit.backends.reference.assignment import located
 from pvkit.backends.reference.validation import (
     claim_changes,
     classes,
@@ -160,6 +161,8 @@ def _plugged(obj: Obj, store: Store) -> Obj:
     if kind == "PersistentVolumeClaim" and not has_class(obj):
         chosen = default_class(store)
         obj = put(obj, ("spec", "storageClassName"), chosen) if chosen else obj
+    if kind == "Pod" and get(obj, "spec", "nodeName"):
+        obj = located(obj, store.read(Key("Node", "", obj["spec"]["nodeName"])), store.setup)
     return obj
 
 

@@ -76,7 +76,10 @@ def endpoint(pod: Obj, service: Obj) -> Obj | None:
     return made
 
 
-def _ports(service: Obj) -> list[Obj]:
+def _ports(service: Obj, endpoints: list[Obj]) -> list[Obj]:
+    """The ports of a slice; one without endpoints only keeps the place, and has none."""
+    if not endpoints:
+        return []
     return [
         {
             "name": entry.get("name", ""),
@@ -133,7 +136,8 @@ def publish(seen: Seen, at: Key) -> Effect | None:
         "ownerReferences": [owner_reference(service)],
     }
     made = {"kind": "EndpointSlice", "metadata": metadata, "addressType": "IPv4"}
-    return Write("create", {**made, "endpoints": _endpoints(seen, service), "ports": _ports(service)})
+    endpoints = _endpoints(seen, service)
+    return Write("create", {**made, "endpoints": endpoints, "ports": _ports(service, endpoints)})
 
 
 @rule("DNS-04", on="Service")
@@ -146,7 +150,7 @@ def follow(seen: Seen, at: Key) -> Effect | None:
     changed = dict(_noted(seen).get(at, {}))
     old = known.get("endpoints") or []
     made = _renewed(seen, service, old, changed) if changed else old
-    wanted = put({**known, "endpoints": made, "ports": _ports(service)}, ("metadata", "labels"), _labels(service))
+    wanted = put({**known, "endpoints": made, "ports": _ports(service, made)}, ("metadata", "labels"), _labels(service))
 
     def done(_: Obj) -> None:
         left = {pod: count for pod, count in _noted(seen).get(at, {}).items() if changed.get(pod) != count}

@@ -13,6 +13,7 @@ ON_SINCE: dict[str, int | None] = {
     "StaleControllerConsistencyStatefulSet": 36,
     "NominatedNodeNameForExpectation": 35,
     "ClearingNominatedNodeNameAfterBinding": 35,
+    "PodTopologyLabelsAdmission": 35,
     "VolumeAttributesClass": 34,
     "CrossNamespaceVolumeDataSource": None,
     "MutablePVNodeAffinity": None,

@@ -87,7 +87,8 @@ class Store:
         at = Key("Pod", request["metadata"]["namespace"], request["metadata"]["name"])
         pod = self.get(at)
         self._check_uid(pod, uid(request), at)
-        return self._store(at, assigned(pod, request, self.setup, self.clock.now), by)
+        node = self.read(Key("Node", "", request["target"]["name"]))
+        return self._store(at, assigned(pod, request, node, self.setup, self.clock.now), by)
 
     def record(self, namespace: str, name: str, about: Obj, words: Any, by: str) -> None:
         """Store a Kubernetes Event; events are evidence, so they pass no admission."""

@@ -152,3 +152,10 @@ def test_refused_and_lost_writes_lead_to_the_same_end() -> None:
         cluster.behave("web-0", None)
         cluster.settle()
         assert endpoints(cluster)["web-0"]["conditions"]["ready"]
+
+
+def test_a_slice_without_endpoints_has_no_ports() -> None:
+    cluster = settled(service(), web("web-0"))
+    cluster.delete("Pod", "web-0")
+    cluster.settle()
+    assert [entry["ports"] for entry in cluster.store.list("EndpointSlice")] == [[]]

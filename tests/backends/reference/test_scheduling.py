@@ -278,3 +278,17 @@ def test_a_restarted_scheduler_goes_on() -> None:
     cluster.create(*bound_pair())
     cluster.settle()
     assert cluster.placed("p") == "n1"
+
+
+ZONE = "topology.kubernetes.io/zone"
+
+
+@pytest.mark.parametrize("spec", [{}, {"nodeName": "n1"}])
+def test_a_pod_is_told_in_which_zone_its_node_stands(spec: Obj) -> None:
+    cluster = settled(pod("p", labels={ZONE: "elsewhere"}, **spec), nodes=(node("n1", **{ZONE: "a", "rank": "1"}),))
+    assert cluster.see("Pod", "p")["metadata"]["labels"] == {ZONE: "a"}
+
+
+def test_before_1_35_no_pod_is_told_its_zone() -> None:
+    cluster = settled(pod("p"), nodes=(node("n1", **{ZONE: "a"}),), version="1.34")
+    assert ZONE not in (cluster.see("Pod", "p")["metadata"].get("labels") or {})
