@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -32,8 +33,12 @@ def request_etcd(layout: Layout, path: str) -> Any:
 def _answer(handler: urllib.request.AbstractHTTPHandler, asked: urllib.request.Request) -> Any:
     """Ask loopback itself, whatever proxy the environment names."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), handler)
-    with opener.open(asked, timeout=ANSWER_SECONDS) as answer:
-        text = answer.read().decode()
+    try:
+        with opener.open(asked, timeout=ANSWER_SECONDS) as answer:
+            text = answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        raise
     return json.loads(text) if text.startswith(("{", "[")) else text
 
 

@@ -24,8 +24,14 @@ class BuildError(UsageError):
 
 
 def find_go() -> str:
-    """The first `go` that is new enough: on the path, else beside the running interpreter. Raises `BuildError`."""
-    there = [shutil.which("go"), shutil.which("go", path=sysconfig.get_path("scripts"))]
+    """The first `go` that is new enough: the machine's on the path, else beside the running interpreter.
+
+    The one beside the interpreter comes last even where its folder is on the path, as in an environment of tox: the
+    machine's has a cache that is warm. Raises `BuildError`.
+    """
+    beside = sysconfig.get_path("scripts")
+    path = os.pathsep.join(entry for entry in os.get_exec_path() if entry != beside)
+    there = [shutil.which("go", path=path), shutil.which("go", path=beside)]
     old = []
     for go in dict.fromkeys(path for path in there if path):
         version = _version(go)

@@ -196,6 +196,8 @@ def test_go_beside_the_interpreter_serves_where_none_or_an_old_one_is_on_the_pat
     beside = script(tmp_path / "scripts" / "go", "print('go1.27.3')")
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(beside.parent))
     assert find_go() == str(go / "go")
+    monkeypatch.setenv("PATH", f"{beside.parent}{os.pathsep}{go}")
+    assert find_go() == str(go / "go")
     (go / "version").write_text("go1.22.1")
     assert find_go() == str(beside)
     (go / "go").unlink()

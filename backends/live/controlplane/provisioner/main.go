@@ -20,12 +20,17 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 )
 
 // driver is the CSI driver that the volumes name; nobody answers to it.
 const driver = "csi.pvkit.dev"
+
+// A claim that failed is tried again after the first of these, then ever later up to the last: the library's own fifteen
+// seconds would make every plan with a failure wait.
+const firstRetry, lastRetry = 250 * time.Millisecond, 5 * time.Second
 
 type emptyVolumes struct {
 	client   kubernetes.Interface
@@ -113,7 +118,7 @@ func main() {
 	controller.NewProvisionController(ctx, client, *name, provisioner,
 		controller.LeaderElection(false),
 		controller.AddFinalizer(true),
-		controller.ExponentialBackOffOnError(false),
+		controller.RateLimiter(workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry)),
 		controller.ResyncPeriod(15*time.Second),
 		controller.FailedProvisionThreshold(0),
 	).Run(ctx)
