@@ -47,5 +47,6 @@ def _nearest(word: str) -> str:
     import difflib
 
     words = {w for entry in all_invariants() for w in (entry.id, entry.topic, entry.name, *entry.tags)}
-    near = difflib.get_close_matches(word, sorted(words), n=3, cutoff=0.5)
+    begun = sorted(w for w in words if w.lower().startswith(word.lower()))[:3]
+    near = begun or difflib.get_close_matches(word, sorted(words), n=3, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else "`pvkit list invariants` shows them all"

@@ -2,8 +2,10 @@
 
 import importlib
 import os
+import signal
 import sys
 import tomllib
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,14 @@ class Verbs(click.Group):
         command: click.Command = module.command
         command.context_settings = {**command.context_settings, "auto_envvar_prefix": "PVKIT"}
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that was typed, or say which one was meant."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            raise click.UsageError(f"No such command {args[0]!r}; {_nearest(args[0], list(VERBS))}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""
@@ -101,6 +111,7 @@ def pvkit(ctx: click.Context) -> None:
 
 def main() -> None:
     """The program `pvkit`: 0 all hold, 1 violated, 2 usage or backend error, 3 undecided, 130 interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Who ends a run so wants it to leave nothing, too.
     try:
         code = pvkit.main(prog_name="pvkit", standalone_mode=False)
     except click.exceptions.Abort:
@@ -116,4 +127,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except Exception:  # noqa: BLE001 - an exit code of 1 would say that a promise is broken
+        click.echo(f"{traceback.format_exc()}\npvkit: this is an error of pvkit itself; please report it", err=True)
+        code = USAGE
     sys.exit(code if isinstance(code, int) else 0)
