@@ -4,10 +4,11 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Callable
+from typing import Any
 
 import click
 
-Row = dict[str, str]
+Row = dict[str, Any]
 
 
 def invariant_rows() -> list[Row]:
@@ -17,15 +18,21 @@ def invariant_rows() -> list[Row]:
     return [
         {
             "id": entry.id,
+            "level": entry.level.value,
+            "versions": _span(entry.versions),
             "sentence": entry.sentence,
             "topic": entry.topic,
-            "level": entry.level.value,
             "scope": entry.scope.value,
+            "tags": sorted(entry.tags),
+            "needs": sorted(entry.needs),
             "source": entry.source,
-            "versions": f"{entry.versions[0]} to {entry.versions[-1]}",
         }
         for entry in all_invariants()
     ]
+
+
+def _span(versions: tuple[str, ...]) -> str:
+    return versions[0] if len(versions) == 1 else f"{versions[0]}-{versions[-1]}"
 
 
 def rule_rows() -> list[Row]:
@@ -38,7 +45,7 @@ def rule_rows() -> list[Row]:
         chapter = importlib.import_module(f"{reference.__name__}.{module}")
         for value in vars(chapter).values():
             if isinstance(value, Rule) and value.body.__module__ == chapter.__name__:
-                row = {"id": value.id, "sentence": value.sentence, "chapter": module, "on": value.on}
+                row = {"id": value.id, "on": value.on, "sentence": value.sentence, "chapter": module}
                 found[(module, value.id)] = row
     return [found[at] for at in sorted(found)]
 
@@ -51,9 +58,9 @@ def mutant_rows() -> list[Row]:
         {
             "id": entry.id,
             "sentence": entry.sentence,
-            "breaks": ", ".join(entry.breaks),
-            "after": ", ".join(entry.after),
-            "needs": ", ".join(entry.needs),
+            "breaks": list(entry.breaks),
+            "after": list(entry.after),
+            "needs": list(entry.needs),
         }
         for entry in all_mutants().values()
     ]
@@ -70,14 +77,26 @@ def profile_rows() -> list[Row]:
     """Sizes of runs."""
     from pvkit.conformance.run_settings import PROFILES
 
-    return [{"id": name, "sentence": entry.sentence, "plans": str(entry.plans)} for name, entry in PROFILES.items()]
+    return [
+        {"id": name, "sentence": entry.sentence, "plans": entry.plans, "seconds": entry.seconds}
+        for name, entry in PROFILES.items()
+    ]
 
 
 def fault_rows() -> list[Row]:
     """The disturbances that the model obeys."""
     from pvkit.backends.reference.faults import FAULTS
+    from pvkit.strategies.faults import WORDS
 
-    return [{"id": word, "sentence": (body.__doc__ or "").split("\n")[0]} for word, body in sorted(FAULTS.items())]
+    return [
+        {
+            "id": word,
+            "sentence": (body.__doc__ or "").split("\n")[0],
+            "options": sorted(WORDS[word].needs) if word in WORDS else [],
+            "may have": sorted(WORDS[word].may) if word in WORDS else [],
+        }
+        for word, body in sorted(FAULTS.items())
+    ]
 
 
 ROWS: dict[str, Callable[[], list[Row]]] = {
@@ -96,10 +115,23 @@ ROWS: dict[str, Callable[[], list[Row]]] = {
 def command(what: str, as_json: bool) -> None:
     """List what there is, with a sentence each."""
     rows = ROWS[what]()
-    if as_json:
-        click.echo(json.dumps(rows, indent=1))
-        return
-    width = max((len(row["id"]) for row in rows), default=0)
+    click.echo(json.dumps(rows, indent=1) if as_json else rendered(rows))
+
+
+def rendered(rows: list[Row]) -> str:
+    """A line a row: the short fields in columns, the sentence, and below it what else there is, field by field."""
+    if not rows:
+        return "nothing"
+    short = list(rows[0])[: list(rows[0]).index("sentence")]
+    widths = {name: max(len(str(row[name])) for row in rows) for name in short}
+    below = " " * (widths["id"] + 2)
+    lines = []
     for row in rows:
-        rest = ", ".join(f"{name}: {row[name]}" for name in row if name not in ("id", "sentence") and row[name])
-        click.echo(f"{row['id']:<{width}}  {row['sentence']}" + (f"  [{rest}]" if rest else ""))
+        lines.append("  ".join([*(f"{row[name]!s:<{widths[name]}}" for name in short), row["sentence"]]))
+        rest = [f"{name}: {_joined(row[name])}" for name in row if name not in (*short, "sentence") and row[name]]
+        lines += [f"{below}{'; '.join(rest[at : at + 4])}" for at in range(0, len(rest), 4)]
+    return "\n".join(lines)
+
+
+def _joined(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

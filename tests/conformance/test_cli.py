@@ -118,6 +118,19 @@ def test_lists_have_an_id_and_a_sentence_for_everything(what: str) -> None:
     assert all(row["id"] and row["sentence"] for row in rows)
 
 
+def test_a_promise_is_listed_with_its_level_its_versions_and_its_source() -> None:
+    first, below = pv("list", "invariants").output.splitlines()[:2]
+    row = json.loads(pv("list", "invariants", "--json").output)[0]
+    assert first.split("  ") == [row["id"], row["level"], row["versions"], row["sentence"]]
+    assert f"source: {row['source']}" in below
+
+
+def test_a_profile_is_listed_with_its_size() -> None:
+    row = json.loads(pv("list", "profiles", "--json").output)[0]
+    assert (type(row["plans"]), type(row["seconds"])) == (int, float)
+    assert f"plans: {row['plans']}; seconds: {row['seconds']}" in pv("list", "profiles").output
+
+
 def test_explain_names_the_winner_and_what_refused_the_others(tmp_path: Path) -> None:
     manifests = tmp_path / "all.yaml"
     claim = VOLUME.replace("PersistentVolume", "PersistentVolumeClaim").replace("shelf", "wish")
