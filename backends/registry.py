@@ -13,13 +13,14 @@ from pvkit.backends.protocol import Backend
 
 GROUP = "pvkit.backends"
 METHODS = ("reset", "invoke", "settle", "observe", "describe", "close")
-FORMS = "`reference`, `mutant:<id>`, `package.module:Class`, or the name of an installed entry point"
+FORMS = "`reference`, `live`, `mutant:<id>`, `package.module:Class`, or the name of an installed entry point"
 
 
 def backend_names() -> dict[str, str]:
     """The names that need nothing more, with a sentence each."""
     names = {
         "reference": "the reference model, in this process and in logical time",
+        "live": "the cluster of your kubeconfig, looked at first as `pvkit preflight` does",
         "mutant:<id>": "the model with one thing broken; `pvkit list mutants` shows the ids",
         "package.module:Class": "a class of your own with the methods of pvkit.backends.protocol.Backend",
     }
@@ -37,6 +38,10 @@ def found(spec: str) -> Callable[[], Any]:
         from pvkit.backends.reference.model import ReferenceModel
 
         return ReferenceModel
+    if spec == "live":
+        from pvkit.backends.live.opening import open_live
+
+        return open_live
     if spec.startswith("mutant:"):
         from pvkit.backends.mutants.registry import MutantModel, named
 

@@ -1,9 +1,8 @@
 """What a run left on a cluster: finding it by the run's label, and removing that and nothing else.
 
 All that lies inside the run's namespaces is the run's and goes with them. A volume that a provisioner made for one of
-its claims carries no label; it is known by the namespace of its claim, by the provisioner's mark, and by being younger
-than that namespace. It is left to its provisioner, so that no storage stays behind. Each delete names the UID that was
-listed.
+its claims carries no label; it is known by the namespace of its claim, the provisioner's mark, and its class, which is
+the run's own. It is left to its provisioner, so that no storage stays behind. Each delete names the UID that was listed.
 """
 
 import re
@@ -18,7 +17,6 @@ from pvkit.backends.objects import (
     Key,
     Obj,
     annotations,
-    created_at,
     deleting,
     finalizers,
     get,
@@ -28,7 +26,7 @@ from pvkit.backends.objects import (
     uid,
     version,
 )
-from pvkit.backends.storage import PROVISIONED_BY, claim_ref, reclaim_policy
+from pvkit.backends.storage import PROVISIONED_BY, claim_ref, reclaim_policy, storage_class
 
 OUTSIDE = ("Namespace", "PersistentVolume", "StorageClass", "VolumeAttributesClass", "Node", "CSINode")
 """Kinds outside of namespaces, in the order of removal: claims go before the volumes that they hold."""
@@ -84,21 +82,21 @@ def _listed(connection: Connection, kind: str, run_id: str = "", namespace: str 
 
 def _unlabelled(connection: Connection, run_id: str, labelled: tuple[Obj, ...]) -> tuple[list[Obj], list[Obj]]:
     """Volumes without the label that belong to claims of the run: those made for them, and others."""
-    born = {name(obj): created_at(obj) for obj in labelled if obj["kind"] == "Namespace"}
-    gone = re.compile(rf"k{re.escape(run_id)}-\d+-.+")
-    mine = {uid(obj) for obj in labelled}
+    named = re.compile(rf"k{re.escape(run_id)}-\d+-.+")
+    homes = {name(obj) for obj in labelled if obj["kind"] == "Namespace"}
+    listed = {uid(obj) for obj in labelled}
     provisioned: list[Obj] = []
     foreign: list[Obj] = []
     strangers: set[str] | None = None
     for volume in _listed(connection, "PersistentVolume"):
         home = str((claim_ref(volume) or {}).get("namespace", ""))
-        if uid(volume) in mine or not home or not (home in born or gone.fullmatch(home)):
+        if uid(volume) in listed or not (home in homes or named.fullmatch(home)):
             continue
-        if home not in born:  # The namespace is gone already, or was never the run's.
+        if home not in homes:  # The namespace is gone already, or was never the run's.
             strangers = strangers if strangers is not None else {name(obj) for obj in _listed(connection, "Namespace")}
             if home in strangers:
                 continue
-        made = PROVISIONED_BY in annotations(volume) and created_at(volume) >= born.get(home, "")
+        made = PROVISIONED_BY in annotations(volume) and named.fullmatch(storage_class(volume))
         (provisioned if made else foreign).append(volume)
     return provisioned, foreign
 

@@ -3,6 +3,7 @@
 All that commonly goes wrong before a run gets a message that says what was seen and what to do about it.
 """
 
+import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ def connect(kubeconfig: str | None, context: str | None) -> Connection:
         if context not in known:
             raise UsageError(f"no context {context!r} in the kubeconfig; it has {', '.join(known) or 'none'}")
     try:
-        return Connection(kubeconfig, context)
+        return Connection(kubeconfig_of(kubeconfig), context)
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise _malformed(kubeconfig, error) from None
 
@@ -46,12 +47,17 @@ def connect(kubeconfig: str | None, context: str | None) -> Connection:
 def contexts(kubeconfig: str | None) -> list[str]:
     """The names of the kubeconfig's contexts; raises `UsageError` when it cannot be read."""
     try:
-        listed, _ = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
+        listed, _ = config.list_kube_config_contexts(kubeconfig_of(kubeconfig))  # type: ignore[no-untyped-call]
     except config.ConfigException as error:
         raise UsageError(f"no usable kubeconfig: {error}; name one with --kubeconfig or KUBECONFIG") from None
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise _malformed(kubeconfig, error) from None
     return [entry["name"] for entry in listed]
+
+
+def kubeconfig_of(kubeconfig: str | None) -> str | None:
+    """The file, or files, as kubectl finds them; the client would look at the environment at its import only."""
+    return kubeconfig or os.environ.get("KUBECONFIG") or None
 
 
 def _malformed(kubeconfig: str | None, error: Exception) -> UsageError:
@@ -67,7 +73,7 @@ def context_of(kubeconfig: str | None, context: str | None) -> str:
     """The name of the context that is used."""
     if context:
         return context
-    _, active = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
+    _, active = config.list_kube_config_contexts(kubeconfig_of(kubeconfig))  # type: ignore[no-untyped-call]
     return str(active["name"])
 
 

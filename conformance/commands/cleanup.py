@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pvkit.conformance.commands.cluster_options import cluster_options
+from pvkit.conformance.commands import cluster_options
 
 if TYPE_CHECKING:
     from pvkit.backends.live.cleanup import Leftovers, Removal
@@ -14,7 +14,7 @@ LEFT = 2
 
 @click.command()
 @click.option("--run-id", required=True, metavar="ID", help="The id that the run printed at its start.")
-@cluster_options
+@cluster_options.cluster_options
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and stop.")
 @click.option("--max-time", type=click.FloatRange(min=1.0), default=60.0, show_default=True, help="Seconds to wait.")
 def command(run_id: str, kubeconfig: str | None, context: str | None, yes: bool, dry_run: bool, max_time: float) -> int:
@@ -22,7 +22,6 @@ def command(run_id: str, kubeconfig: str | None, context: str | None, yes: bool,
     from pvkit.backends.live.cleanup import Removal, find_leftovers
     from pvkit.backends.live.consent import consent
     from pvkit.backends.live.reaching import connect, context_of, explaining, reach
-    from pvkit.conformance.commands.cluster_options import asker
 
     connection = connect(kubeconfig, context)
     reached = reach(connection, context_of(kubeconfig, context))
@@ -31,7 +30,7 @@ def command(run_id: str, kubeconfig: str | None, context: str | None, yes: bool,
         click.echo(listing(found, connection.server))
         if dry_run or not found.all:
             return 0
-        consent(connection, reached, "remove what is listed above", yes, asker())
+        consent(connection, reached, "remove what is listed above", yes, cluster_options.asker())
         removal = Removal(connection, found, lambda obj: click.echo(f"removing {called(obj)}"), max_time)
         left = removal.remove()
     click.echo(outcome(left, removal))

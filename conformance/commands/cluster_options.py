@@ -1,22 +1,26 @@
 """The options by which a cluster is named and consent is given, the same for every verb."""
 
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from pvkit.backends.live.consent import Ask
 
+LIVE = "live"
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
 def cluster_named(command: Command) -> Command:
     """Give a command `--kubeconfig` and `--context`."""
-    known = ["PVKIT_KUBECONFIG", "KUBECONFIG"]
     command = click.option("--context", metavar="NAME", help="Of the kubeconfig; by default its current one.")(command)
-    return click.option("--kubeconfig", envvar=known, metavar="FILE", help="As kubectl has it.")(command)
+    return click.option("--kubeconfig", metavar="FILE", help="By default what kubectl takes, KUBECONFIG first.")(
+        command
+    )
 
 
 def cluster_options(command: Command) -> Command:
@@ -32,3 +36,17 @@ def asker() -> "Ask | None":
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     return lambda question: click.confirm(question, default=False, err=True)
+
+
+def opened(spec: str, given: Mapping[str, Any]) -> Any:
+    """The backend of that name, by the options of `cluster_options` if it is a cluster; a dry run only looks at it."""
+    from pvkit.backends.registry import open_backend
+
+    if spec != LIVE:
+        return open_backend(spec)
+    from pvkit.backends.live.opening import look, open_live
+
+    if given.get("dry_run"):
+        click.echo(look(given["kubeconfig"], given["context"]))
+        return SimpleNamespace(close=lambda: None)
+    return open_live(given["kubeconfig"], given["context"], given["yes"], asker(), partial(click.echo, err=True))

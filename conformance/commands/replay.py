@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from pvkit.conformance.commands.cluster_options import cluster_options, opened
+
 SHIPPED = Path(__file__).parent.parent / "plans"
 
 
@@ -24,6 +26,7 @@ def located(word: str) -> Path:
 @click.command()
 @click.argument("files", nargs=-1, required=True)
 @click.option("--backend", default="reference", show_default=True, help="What to run on; `pvkit list backends`.")
+@cluster_options
 @click.option("--include", multiple=True, help="Judge only these: an id, topic, level or tag; repeatable.")
 @click.option("--exclude", multiple=True, help="Judge all but these; repeatable.")
 @click.option("-o", "--output", "wide", type=click.Choice(["wide"]), help="More columns, as kubectl has them.")
@@ -32,7 +35,7 @@ def located(word: str) -> Path:
 @click.option("--quiet", is_flag=True, help="Verdicts only, no steps and no tables.")
 def command(
     files: tuple[str, ...], backend: str, include: tuple[str, ...], exclude: tuple[str, ...], wide: str | None,
-    trace: Path | None, strict: bool, quiet: bool,
+    trace: Path | None, strict: bool, quiet: bool, **cluster: Any,
 ) -> int:  # fmt: skip
     """Run the plans in FILES again, or plans that ship with the kit by name (`walkthrough`).
 
@@ -40,7 +43,6 @@ def command(
     """
     from contextlib import closing, nullcontext
 
-    from pvkit.backends.registry import open_backend
     from pvkit.conformance.catalogue import selected
     from pvkit.conformance.execute import execute
     from pvkit.conformance.judge import judge
@@ -50,7 +52,7 @@ def command(
 
     invariants, codes = selected(include, exclude), [0]
     plans = [(word, plan) for word in files for plan in read_plans(located(word))]
-    with closing(open_backend(backend)) as system, TraceFile(trace) if trace else nullcontext() as recorder:
+    with closing(opened(backend, cluster)) as system, TraceFile(trace) if trace else nullcontext() as recorder:
         for word, plan in plans:
             history = execute(plan, system, hear=None if quiet else Playback(click.echo, wide is not None))
             if recorder is not None:

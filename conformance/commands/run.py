@@ -13,9 +13,10 @@ import click
 from click.core import ParameterSource
 
 from pvkit.backends.errors import BackendError, UsageError
+from pvkit.conformance.commands.cluster_options import LIVE, cluster_options, opened
 
 FORMATS = ("text", "junit", "json", "yaml", "html")
-OF_NO_EFFECT = frozenset({"output_dir", "report", "trace", "dry_run", "quiet", "no_color"})
+OF_NO_EFFECT = frozenset({"output_dir", "report", "trace", "dry_run", "quiet", "no_color", "yes"})
 """Options that change nothing about what is run, only about how it is told."""
 
 
@@ -29,6 +30,7 @@ def _formats(ctx: click.Context, option: click.Parameter, value: str) -> tuple[s
 
 @click.command()
 @click.option("--backend", default="reference", show_default=True, help="What to run on; `pvkit list backends`.")
+@cluster_options
 @click.option("--profile", default="default", show_default=True, help="How much; `pvkit list profiles`.")
 @click.option("--include", multiple=True, help="Judge only these: an id, topic, level or tag; repeatable.")
 @click.option("--exclude", multiple=True, help="Judge all but these; repeatable.")
@@ -62,7 +64,6 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     `pvkit.toml` or under [tool.pvkit] in `pyproject.toml`: a flag outweighs the environment, and that the file.
     """
     _keep_out_of_the_way()
-    from pvkit.backends.registry import open_backend
     from pvkit.conformance.catalogue import selected
     from pvkit.conformance.failures import made
 
@@ -70,11 +71,13 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     invariants, size = selected(tuple(given["include"]), tuple(given["exclude"])), asked.size
     if not invariants:
         raise UsageError("nothing is left to judge: --exclude leaves out all that --include chose")
-    with _closing(open_backend(asked.spec)) as backend:
+    with _closing(opened(asked.spec, given)) as backend:
         if given["dry_run"]:
             rules = f"{len(invariants)} rule{'s' * (len(invariants) != 1)}"
             click.echo(f"up to {size.plans} plans on {asked.spec} within {size.seconds:.0f} s, judged by {rules}")
             return 0
+        if asked.spec == LIVE and given["kubernetes_version"] is None:
+            asked = replace(asked, kubernetes_version=backend.describe().kubernetes_version)
         report = _run(backend, invariants, asked, made(given["output_dir"]), given)
     return _report(report, given["output_dir"], given)
 

@@ -27,7 +27,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def remote() -> Iterator[FakeServer]:
     """A server on an address that is not loopback, with something of a run on it."""
     with serving(FakeServer(), host="0.0.0.0") as fake:
-        fake.put("/api/v1/persistentvolumes/k1", metadata={"labels": LABELS})
+        fake.put("/api/v1/persistentvolumes/k1", spec={}, metadata={"labels": LABELS})
         yield fake
 
 
