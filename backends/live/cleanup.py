@@ -2,7 +2,7 @@
 
 All that lies inside the run's namespaces is the run's and goes with them. A volume that a provisioner made for one of
 its claims carries no label; it is known by the namespace of its claim, the provisioner's mark, and its class, which is
-the run's own. It is left to its provisioner, so that no storage stays behind. Each delete names the UID that was listed.
+the run's own. It is left to its provisioner, so that no storage stays behind. Each delete names a UID.
 """
 
 import re
