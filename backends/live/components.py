@@ -45,7 +45,7 @@ class Layout:
     emulated: str = ""
     """Minor version to emulate, "" for none."""
 
-    resync_seconds: int = 15
+    resync_seconds: float = 15
 
     @property
     def server(self) -> str:
@@ -100,6 +100,7 @@ def _api_server(layout: Layout) -> list[str]:
         "--authorization-mode=RBAC",
         "--service-cluster-ip-range=10.0.0.0/24",
         "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
+        "--enable-admission-plugins=PodNodeSelector",
         *_emulation(layout),
     ]
 
@@ -110,8 +111,8 @@ def _controller_manager(layout: Layout) -> list[str]:
         "--leader-elect=false",
         "--secure-port=0",
         f"--service-account-private-key-file={layout.folder / 'service-account.key'}",
-        "--controllers=*,-nodelifecycle,-ttl",
-        f"--pvclaimbinder-sync-period={layout.resync_seconds}s",
+        f"--controllers={','.join(('*', *(f'-{controller}' for controller in _IDLE)))}",
+        f"--pvclaimbinder-sync-period={layout.resync_seconds:g}s",
         *_FAST,
         *_emulation(layout),
     ]
@@ -136,6 +137,8 @@ def _provisioner(layout: Layout) -> list[str]:
     return [f"--kubeconfig={layout.kubeconfig}"]
 
 
+_IDLE = ("nodelifecycle", "ttl", "root-ca-certificate-publisher-controller")
+"""Controllers that would only make every namespace and node cost more; nothing here logs in from a pod."""
 _FAST = ["--kube-api-qps=2000", "--kube-api-burst=4000"]
 _ARGUMENTS = {
     "etcd": _etcd,

@@ -67,7 +67,9 @@ def build(kubernetes_version: str, binaries: Path | None, quiet: bool) -> int:
 @click.option(
     "--node", "labelled", multiple=True, metavar="NAME[,KEY=VALUE]...", help="A node with labels; repeatable."
 )
-@click.option("--resync-seconds", type=click.IntRange(1), default=15, show_default=True, help="Of the volume binder.")
+@click.option(
+    "--resync-seconds", type=click.FloatRange(0.1), default=15, show_default=True, help="Of the volume binder."
+)
 @located
 @silent
 def up(
