@@ -20,11 +20,11 @@ from pvkit.backends.workloads import (
 )
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariants.cuts import Cut, Cuts, Glimpse, set_key
+from pvkit.conformance.invariants.moments import begins_to_go, remembered
 from pvkit.conformance.invariants.sets import (
     POD,
     REVISIONS_BY_SET,
     alike,
-    begins_to_go,
     is_canonical,
     set_of,
     taken_away,
@@ -69,34 +69,17 @@ class Act:
         return not is_parallel(self.stateful_set)
 
 
-class _Recent:
-    """The answers about the latest change: several judges ask the same of one event."""
-
-    born: tuple[Change | None, Act | None] = (None, None)
-    gone: tuple[Change | None, Act | None] = (None, None)
-
-
+@remembered
 def creation_of(change: Change) -> Act | None:
     """The creation of a pod by its set; None for any other change, and where the set is gone meanwhile (DEL-05)."""
-    if _Recent.born[0] is not change:
-        _Recent.born = change, _creation(change)
-    return _Recent.born[1]
-
-
-def _creation(change: Change) -> Act | None:
     if not change.born or change.by_client or change.key.kind != POD or change.life.by_client:
         return None
     return _act(change, change.obj)
 
 
+@remembered
 def deletion_of(change: Change) -> Act | None:
     """The deletion of a pod by its set; None where somebody else may have asked for it."""
-    if _Recent.gone[0] is not change:
-        _Recent.gone = change, _deletion(change)
-    return _Recent.gone[1]
-
-
-def _deletion(change: Change) -> Act | None:
     pod = change.old
     if pod is None or change.key.kind != POD or not begins_to_go(change) or taken_away(change, pod):
         return None

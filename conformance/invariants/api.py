@@ -42,6 +42,10 @@ def _mine(state: State, key: Key) -> list[Change]:
     return [change for change in state.follow(Requests).made if change.key == key]
 
 
+def _is_refused(asked: Asked, state: State) -> bool:
+    return not isinstance(asked.request, Fault) and refused(asked.outcome)
+
+
 @invariant(
     "API-020",
     scope=Scope.EACH_STEP,
@@ -49,10 +53,11 @@ def _mine(state: State, key: Key) -> list[Change]:
     source=f"VALID-34, VALID-10; {CONVENTIONS}#response-status-kind",
     on=("Asked",),
     follows=(Requests,),
+    when=_is_refused,
 )
 def refusal_changes_nothing(asked: Asked, state: State, memory: Memory) -> Findings:
     """A request that is refused changes nothing."""
-    if isinstance(asked.request, Fault) or not refused(asked.outcome):
+    if isinstance(asked.request, Fault):
         return
     yield AT_RISK
     for change in state.follow(Requests).made:
@@ -66,7 +71,7 @@ def refusal_changes_nothing(asked: Asked, state: State, memory: Memory) -> Findi
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"VALID-34, RACE-04; {CONCEPTS}#resource-versions; {UPDATE_DOC}",
-    on=("Asked",),
+    on=("Asked update", "Asked patch"),
     needs=("order",),
     follows=(Requests,),
 )
@@ -104,7 +109,7 @@ def _told_version(request: Operation) -> str:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"VALID-34, VALID-35; {CONCEPTS}#resource-versions; {STORE}: Update",
-    on=("Asked",),
+    on=("Asked update",),
 )
 def fresh_update_is_no_conflict(asked: Asked, state: State, memory: Memory) -> Findings:
     """An update is no conflict if it tells the present resourceVersion, or none."""
@@ -127,7 +132,7 @@ def fresh_update_is_no_conflict(asked: Asked, state: State, memory: Memory) -> F
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"VALID-123; {CONCEPTS}#single-resource-api; {STORE}: Create",
-    on=("Asked",),
+    on=("Asked create",),
     follows=(Requests,),
 )
 def names_are_taken_once(asked: Asked, state: State, memory: Memory) -> Findings:
@@ -154,7 +159,7 @@ def names_are_taken_once(asked: Asked, state: State, memory: Memory) -> Findings
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"VALID-122; {CONCEPTS}#single-resource-api; {STORE}: Get",
-    on=("Asked",),
+    on=("Asked get", "Asked update", "Asked patch", "Asked delete", "Asked scale"),
     follows=(Requests,),
 )
 def missing_objects_are_not_found(asked: Asked, state: State, memory: Memory) -> Findings:
@@ -183,7 +188,7 @@ def missing_objects_are_not_found(asked: Asked, state: State, memory: Memory) ->
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"B2, POD-12, VALID-121; {CONCEPTS}; {STORE}: Delete",
-    on=("Asked",),
+    on=("Asked delete",),
     follows=(Requests,),
 )
 def delete_means_the_object_it_names(asked: Asked, state: State, memory: Memory) -> Findings:
@@ -217,10 +222,11 @@ def delete_means_the_object_it_names(asked: Asked, state: State, memory: Memory)
     level=Level.CONTRACT,
     source=f"errors; {CONVENTIONS}#http-status-codes",
     on=("Asked",),
+    when=_is_refused,
 )
 def codes_and_reasons_agree(asked: Asked, state: State, memory: Memory) -> Findings:
     """The HTTP code of a refusal is the one of its reason."""
-    if isinstance(asked.request, Fault) or not refused(asked.outcome) or asked.outcome.reason not in CODES:
+    if asked.outcome.reason not in CODES:
         return
     yield HELD
     wanted = CODES[asked.outcome.reason]
@@ -233,7 +239,7 @@ def codes_and_reasons_agree(asked: Asked, state: State, memory: Memory) -> Findi
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"live.md 4; {CONCEPTS}#semantics-for-get-and-list",
-    on=("Asked",),
+    on=("Asked create", "Asked update", "Asked patch", "Asked scale", "Asked get"),
 )
 def writes_can_be_read(asked: Asked, state: State, memory: Memory) -> Findings:
     """A get shows nothing older than what the client wrote itself."""

@@ -1,6 +1,7 @@
 """Binding: a pair points at each other, one claim and one volume, by UID, in four writes that change nothing else."""
 
 from pvkit.backends.objects import Key, Obj, annotations, deleting, name, phase, uid
+from pvkit.backends.protocol import Settled
 from pvkit.backends.storage import (
     PROVISIONED_BY,
     access_modes,
@@ -12,7 +13,7 @@ from pvkit.backends.storage import (
     volume_name,
 )
 from pvkit.backends.tables import Index
-from pvkit.conformance.history import Change, State
+from pvkit.conformance.history import Asked, Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.fitting import (
     BY_REFERENCE,
@@ -28,6 +29,7 @@ from pvkit.conformance.invariants.fitting import (
     resyncs,
     volume_of,
 )
+from pvkit.conformance.invariants.moments import completes
 
 BINDING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding"
 BIND = "pkg/controller/volume/persistentvolume/pv_controller.go: bind"
@@ -47,36 +49,57 @@ def _by_name(claim: Obj) -> "list[tuple[str, tuple[()]]]":
 BY_VOLUME = Index("claims by volumeName", CLAIM, _by_name)
 
 
-def bereaved(change: Change, memory: Memory) -> None:
-    """Remember unbound claims whose volume vanished, or was turned away from them by hand, inside the binding.
+class Bereaved:
+    """The follower of unbound claims that lost their volume inside the binding, by the UID of the claim.
 
-    A component that is in the midst of binding such a claim may go on with what it saw. For use by judges that see
-    volumes and claims; forgets a claim when it goes.
+    A volume vanished, or a client turned it away from the claim: a component in the midst of binding may go on with
+    what it saw. `undone` are those whose volume's phase a client wrote. A claim is forgotten when it goes.
     """
-    if change.key.kind == CLAIM:
-        if change.new is None:
-            memory.pop(uid(change.obj), None)
-        return
-    old, new = change.old, change.new
-    if old is None or not claim_ref_uid(old):
-        return
-    if new is None or (change.by_client and claim_ref_uid(new) != claim_ref_uid(old)):
-        claim = claim_of(change.state, old)
+
+    def __init__(self) -> None:
+        self.claims: set[str] = set()
+        self.undone: set[str] = set()
+
+    def take(self, change: Change) -> None:
+        """One more event."""
+        if change.key.kind == CLAIM:
+            if change.new is None:
+                self.claims.discard(uid(change.obj))
+                self.undone.discard(uid(change.obj))
+        elif change.key.kind == VOLUME and change.old is not None:
+            if change.new is None:
+                self._lose(change.state, change.old)
+            elif change.by_client:
+                self._take_hand(change.state, change.old, change.new)
+
+    def hear(self, entry: Asked | Settled, state: State) -> None:
+        """Answers and rests say nothing of it."""
+
+    def _lose(self, state: State, volume: Obj) -> None:
+        claim = claim_of(state, volume) if claim_ref_uid(volume) else None
         if claim is not None:
-            memory[uid(claim)] = True
+            self.claims.add(uid(claim))
+
+    def _take_hand(self, state: State, old: Obj, new: Obj) -> None:
+        if claim_ref_uid(new) != claim_ref_uid(old):
+            self._lose(state, old)
+        claim = claim_of(state, new) if phase(old) != phase(new) else None
+        if claim is not None:
+            self.undone.add(uid(claim))
 
 
-def _completes(change: Change) -> bool:
-    """Whether a component's write makes a claim's binding complete."""
+def _becomes_bound(change: Change) -> bool:
+    """A component writes the phase Bound into a claim."""
     old, new = change.old, change.new
-    return (
-        change.key.kind == CLAIM
-        and old is not None
-        and new is not None
-        and not change.by_client
-        and bind_completed(new)
-        and not bind_completed(old)
-    )
+    if new is None or change.by_client or phase(new) != "Bound":
+        return False
+    return old is None or phase(old) != "Bound"
+
+
+def _handed_over(change: Change) -> bool:
+    """A volume goes to a claim, away from one, or through the client's hands."""
+    old, new = change.old, change.new
+    return old is None or new is None or change.by_client or claim_ref_uid(old) != claim_ref_uid(new)
 
 
 @invariant(
@@ -84,20 +107,19 @@ def _completes(change: Change) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BIND-06, BIND-13; {BINDING}",
-    on=(VOLUME, CLAIM),
+    on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
+    follows=(Bereaved,),
+    when=completes,
 )
 def claim_is_completed_with_its_own_volume(change: Change, memory: Memory) -> Findings:
     """A claim's binding is completed only with a volume whose claimRef carries the claim's UID."""
-    bereaved(change, memory)
-    if not _completes(change):
-        return
     claim, state = change.obj, change.state
     if not volume_name(claim):
         yield Violation(f"the binding of claim {name(claim)} is marked complete and it names no volume", (claim,))
         return
     volume = volume_of(state, claim)
-    if volume is None or uid(claim) in memory:
+    if volume is None or uid(claim) in state.follow(Bereaved).claims:
         return
     if claim_ref_uid(volume) == uid(claim):
         yield AT_RISK if state.count(BY_VOLUME, name(volume)) > 1 or _rivals(state, claim) else HELD
@@ -115,22 +137,21 @@ def _rivals(state: State, claim: Obj) -> bool:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"BIND-06, PHASE-01; {BINDING}",
-    on=(VOLUME, CLAIM),
+    on=(f"{CLAIM} ADDED", f"{CLAIM} MODIFIED"),
     needs=("order",),
+    follows=(Bereaved,),
+    when=_becomes_bound,
 )
 def bound_claim_has_its_volume(change: Change, memory: Memory) -> Findings:
     """A claim that becomes Bound names a volume whose claimRef carries the claim's UID."""
-    bereaved(change, memory)
-    old, new, state = change.old, change.new, change.state
-    if change.key.kind != CLAIM or new is None or change.by_client or phase(new) != "Bound":
-        return
-    if old is not None and phase(old) == "Bound":
-        return
+    new, state = change.obj, change.state
     if not volume_name(new) or not bind_completed(new):
         yield Violation(f"claim {name(new)} became Bound and its binding is not complete", (new,))
         return
     volume = volume_of(state, new)
-    if uid(new) in memory or (volume is None and state.departed(Key(VOLUME, "", volume_name(new))) is not None):
+    if uid(new) in state.follow(Bereaved).claims or (
+        volume is None and state.departed(Key(VOLUME, "", volume_name(new))) is not None
+    ):
         return
     if volume is not None and claim_ref_uid(volume) == uid(new):
         yield AT_RISK if state.count(BY_VOLUME, name(volume)) > 1 or _rivals(state, new) else HELD
@@ -146,6 +167,7 @@ def bound_claim_has_its_volume(change: Change, memory: Memory) -> Findings:
     source=f"BIND-03(4), BIND-05, BIND-13, RACE-02; {BIND}",
     on=(VOLUME,),
     needs=("order",),
+    when=_handed_over,
 )
 def claim_holds_one_volume_at_a_time(change: Change, memory: Memory) -> Findings:
     """A claim for which a component has taken a volume is not given another while that one still fits."""

@@ -4,7 +4,6 @@ from pvkit.backends.objects import Obj, annotations, finalizers, labels, name, n
 from pvkit.backends.storage import (
     BIND_COMPLETED,
     BOUND_BY_CONTROLLER,
-    bind_completed,
     claim_ref,
     claim_ref_uid,
     reclaim_policy,
@@ -12,19 +11,18 @@ from pvkit.backends.storage import (
 )
 from pvkit.conformance.history import Change
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
-from pvkit.conformance.invariants.binding import bereaved
+from pvkit.conformance.invariants.binding import Bereaved
 from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, claim_of, given_by, volume_of
+from pvkit.conformance.invariants.moments import belonged, completes
 
 BINDING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding"
 BIND = "pkg/controller/volume/persistentvolume/pv_controller.go: bind"
 BIND_VOLUME = "staging/src/k8s.io/component-helpers/storage/volume/pv_helpers.go: GetBindVolumeToClaim"
 
 
-def _completes(change: Change) -> bool:
-    """Whether a component's write makes a claim's binding complete."""
-    old, new = change.old, change.new
-    made = old is not None and new is not None and not change.by_client
-    return made and bind_completed(change.obj) and not bind_completed(old or {})
+def _binds(change: Change) -> object:
+    """One of the two sides of a bind: the volume's, or the claim's last."""
+    return given_by(change) if change.key.kind == VOLUME else completes(change)
 
 
 @invariant(
@@ -34,6 +32,7 @@ def _completes(change: Change) -> bool:
     source=f"BIND-15; {BIND_VOLUME}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=given_by,
 )
 def volume_tells_who_chose_it(change: Change, memory: Memory) -> Findings:
     """A volume is marked bound-by-controller exactly if it was not reserved for the claim before."""
@@ -57,11 +56,12 @@ def volume_tells_who_chose_it(change: Change, memory: Memory) -> Findings:
     level=Level.UPSTREAM,
     source=f"BIND-15; {BIND}",
     on=(f"{CLAIM} MODIFIED",),
+    when=completes,
 )
 def claim_tells_who_chose_its_volume(change: Change, memory: Memory) -> Findings:
     """A claim whose binding completes is marked bound-by-controller exactly if it did not name the volume before."""
     old, new = change.old, change.new
-    if old is None or new is None or not _completes(change):
+    if old is None or new is None:
         return
     chosen, marked = volume_name(old) != volume_name(new), BOUND_BY_CONTROLLER in annotations(new)
     if marked == (chosen or BOUND_BY_CONTROLLER in annotations(old)):
@@ -80,6 +80,7 @@ def claim_tells_who_chose_its_volume(change: Change, memory: Memory) -> Findings
     source=f"BIND-13, BIND-14; {BIND}",
     on=(f"{VOLUME} MODIFIED", f"{CLAIM} MODIFIED"),
     needs=("order",),
+    when=_binds,
 )
 def bind_changes_nothing_else(change: Change, memory: Memory) -> Findings:
     """A bind changes of a volume its claimRef and of a claim its volumeName, and the marks of both; no more."""
@@ -87,12 +88,8 @@ def bind_changes_nothing_else(change: Change, memory: Memory) -> Findings:
     if old is None or new is None:
         return
     if change.key.kind == VOLUME:
-        if given_by(change) is None:
-            return
         field, marks = "claimRef", {BOUND_BY_CONTROLLER}
     else:
-        if not _completes(change):
-            return
         field, marks = "volumeName", {BOUND_BY_CONTROLLER, BIND_COMPLETED}
     more = _more(old, new, field, marks)
     if more:
@@ -123,16 +120,15 @@ def _differences(old: object, new: object) -> list[str]:
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"BIND-13; {BIND}",
-    on=(VOLUME, CLAIM),
+    on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
+    follows=(Bereaved,),
+    when=completes,
 )
 def volume_is_bound_before_its_claim(change: Change, memory: Memory) -> Findings:
     """A claim's binding completes only once its volume is Bound."""
-    bereaved(change, memory)
-    if change.key.kind == VOLUME:
-        _note_hand(change, memory)
-        return
-    if not _completes(change) or uid(change.obj) in memory:
+    claims = change.state.follow(Bereaved)
+    if uid(change.obj) in claims.claims or uid(change.obj) in claims.undone:
         return
     volume = volume_of(change.state, change.obj)
     if volume is None:
@@ -144,15 +140,6 @@ def volume_is_bound_before_its_claim(change: Change, memory: Memory) -> Findings
         yield Violation(text, (change.obj, volume))
 
 
-def _note_hand(change: Change, memory: Memory) -> None:
-    """A client that writes a volume's status inside a bind undoes a step of it."""
-    old, new = change.old, change.new
-    if change.by_client and old is not None and new is not None and phase(old) != phase(new):
-        claim = claim_of(change.state, new)
-        if claim is not None:
-            memory[uid(claim)] = True
-
-
 @invariant(
     "PVB-034",
     scope=Scope.EACH_STEP,
@@ -160,6 +147,7 @@ def _note_hand(change: Change, memory: Memory) -> None:
     source=f"BIND-14; {BIND_VOLUME}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=given_by,
 )
 def reference_names_its_claim_in_full(change: Change, memory: Memory) -> Findings:
     """A claimRef that a component writes names kind, namespace, name and UID of the claim."""
@@ -180,11 +168,12 @@ def reference_names_its_claim_in_full(change: Change, memory: Memory) -> Finding
     source=f"BIND-17, BIND-06, RACE-02; {BINDING}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=belonged,
 )
 def bound_pair_stays(change: Change, memory: Memory) -> Findings:
     """No component takes a volume away from a live claim that names it."""
     old, new = change.old, change.new
-    if old is None or new is None or change.by_client or not claim_ref_uid(old):
+    if old is None or new is None:
         return
     if claim_ref_uid(old) == claim_ref_uid(new):
         if phase(old) == "Bound":

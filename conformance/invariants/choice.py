@@ -25,18 +25,17 @@ from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.fitting import (
     CLAIM,
-    CLASS,
     FREE,
     MODE_SETS,
     RESERVED,
     VOLUME,
     Given,
     always_delayed,
+    chosen_by,
     ever_delayed,
     fits_asked,
     fits_reserved,
     free_for,
-    given_by,
     is_delayed,
     key_of,
     resyncs,
@@ -88,11 +87,12 @@ def _better(state: State, given: Given) -> Iterator[Obj]:
     source=f"BIND-03, BIND-04; {INDEXING}; {MATCHING}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=chosen_by,
 )
 def immediate_claim_gets_the_closest_volume(change: Change, memory: Memory) -> Findings:
     """An immediate claim gets a volume of the fewest access modes that do, and of these the smallest."""
-    given, state = given_by(change), change.state
-    if given is None or given.road != "chosen" or ever_delayed(state, given.claim):
+    given, state = chosen_by(change), change.state
+    if given is None or ever_delayed(state, given.claim):
         return
     if storage_class(given.volume) != storage_class(given.claim):
         return
@@ -111,11 +111,12 @@ def immediate_claim_gets_the_closest_volume(change: Change, memory: Memory) -> F
     source=f"BIND-03(4), PREB-03, PREB-04, SCHED-06; {MATCHING}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=chosen_by,
 )
 def reserved_volume_comes_first(change: Change, memory: Memory) -> Findings:
     """A claim for which a fitting volume is reserved gets no other of as many access modes or more."""
-    given, state = given_by(change), change.state
-    if given is None or given.road != "chosen":
+    given, state = chosen_by(change), change.state
+    if given is None:
         return
     for volume in state.find(RESERVED, (namespace(given.claim), name(given.claim))):
         if key_of(volume) == change.key or not reserved_for(volume, given.claim):
@@ -154,23 +155,28 @@ def _began(state: State, given: Given) -> int:
     return max(given.life.born, life.born if life is not None else -1)
 
 
+def _chosen_or_gone(change: Change) -> object:
+    """A volume was chosen; of other kinds anything."""
+    return change.key.kind != VOLUME or chosen_by(change)
+
+
 @invariant(
     "PVB-011",
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"SCHED-04, SCHED-05; {MATCHING}",
-    on=(VOLUME, CLAIM, "Pod"),
+    on=(f"{VOLUME} MODIFIED", f"{CLAIM} DELETED", "Pod DELETED"),
     needs=("order",),
+    when=_chosen_or_gone,
 )
 def delayed_claim_gets_the_smallest_volume(change: Change, memory: Memory) -> Findings:
     """A delayed claim gets the smallest volume that its node reaches, whatever the number of its access modes."""
     state = change.state
     if change.key.kind != VOLUME:
-        if change.new is None:
-            memory["gone"] = change.event.index
+        memory["gone"] = change.event.index
         return
-    given = given_by(change)
-    if given is None or given.road != "chosen" or not always_delayed(state, given.claim, given.life):
+    given = chosen_by(change)
+    if given is None or not always_delayed(state, given.claim, given.life):
         return
     if memory.get("gone", -1) > state.rest or not _alone(state, given):
         yield HELD
@@ -265,15 +271,15 @@ def no_claim_waits_for_the_free_volume_it_names(state: State, memory: Memory) ->
     level=Level.CONTRACT,
     source=f"SCHED-01, SCHED-02, CLASS-08, RACE-06; {SYNCING}; "
     "https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode",
-    on=(VOLUME, CLAIM, "Pod", CLASS),
+    on=(f"{VOLUME} MODIFIED", f"{CLAIM} ADDED", f"{CLAIM} DELETED", "Pod DELETED"),
     needs=("order",),
+    when=_chosen_or_gone,
 )
 def delayed_claim_waits_for_a_pod(change: Change, memory: Memory) -> Findings:
     """A claim of a class that waits for the first consumer is given no free volume before a pod uses it."""
     state, kind = change.state, change.key.kind
     if kind == "Pod":
-        if change.new is None:
-            memory.update({at: True for at in claim_keys(change.obj) if state.life(at) is not None})
+        memory.update({at: True for at in claim_keys(change.obj) if state.life(at) is not None})
         return
     if kind == CLAIM:
         if change.new is None:
@@ -281,8 +287,8 @@ def delayed_claim_waits_for_a_pod(change: Change, memory: Memory) -> Findings:
         elif change.old is None and is_delayed(state, change.new) and not volume_name(change.new):
             yield AT_RISK if next(free_for(state, change.new), None) is not None else HELD
         return
-    given = given_by(change) if kind == VOLUME else None
-    if given is None or given.road != "chosen" or not always_delayed(state, given.claim, given.life):
+    given = chosen_by(change)
+    if given is None or not always_delayed(state, given.claim, given.life):
         return
     at = key_of(given.claim)
     if state.count(PODS, at) or at in memory:
@@ -299,11 +305,12 @@ def delayed_claim_waits_for_a_pod(change: Change, memory: Memory) -> Findings:
     source=f"SCHED-09, BIND-19; {SYNCING}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=chosen_by,
 )
 def selected_node_leaves_free_volumes_alone(change: Change, memory: Memory) -> Findings:
     """A delayed claim for which a node is selected is provisioned for, and gets no free volume."""
-    given, state = given_by(change), change.state
-    if given is None or given.road != "chosen" or not always_delayed(state, given.claim, given.life):
+    given, state = chosen_by(change), change.state
+    if given is None or not always_delayed(state, given.claim, given.life):
         return
     if SELECTED_NODE not in annotations(given.claim) or given.life.touched(f"annotations.{SELECTED_NODE}"):
         yield HELD

@@ -8,6 +8,7 @@ from pvkit.backends.storage import access_modes, capacity, claim_ref_uid
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, key_of, resyncs, volume_of
+from pvkit.conformance.invariants.moments import respecified, turned
 
 STATUS = "pkg/controller/volume/persistentvolume/pv_controller.go: updateClaimStatus"
 VOLUME_STATUS = "pkg/controller/volume/persistentvolume/pv_controller.go: updateVolumePhase"
@@ -15,13 +16,6 @@ CAPACITY = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#capa
 EXPANDING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims"
 
 PRE_RESIZE = "volume.alpha.kubernetes.io/pre-resize-capacity"
-
-
-def _turned(change: Change, *phases: str) -> bool:
-    """Whether a component made this one of the phases, from another."""
-    if change.new is None or change.by_client or phase(change.new) not in phases:
-        return False
-    return change.old is not None and phase(change.old) != phase(change.new)
 
 
 def _shown_modes(claim: Obj) -> frozenset[str]:
@@ -39,10 +33,11 @@ def _shown_size(claim: Obj) -> Any:
     source=f"STATUS-01, STATUS-02, STATUS-04; {CAPACITY}; {STATUS}",
     on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
+    when=turned,
 )
 def bound_claim_shows_its_volume(change: Change, memory: Memory) -> Findings:
     """A claim that becomes Bound shows the capacity and access modes of its volume, which may be more than asked."""
-    if not _turned(change, "Bound"):
+    if phase(change.obj) != "Bound":
         return
     claim, state = change.obj, change.state
     volume = volume_of(state, claim)
@@ -97,10 +92,11 @@ def settled_claim_shows_the_modes_of_its_volume(state: State, memory: Memory) ->
     level=Level.UPSTREAM,
     source=f"BOUND-07, STATUS-08, PHASE-11; {STATUS}",
     on=(f"{CLAIM} MODIFIED",),
+    when=turned,
 )
 def claim_without_volume_shows_none(change: Change, memory: Memory) -> Findings:
     """A claim that becomes Pending or Lost shows neither capacity nor access modes."""
-    if not _turned(change, "Pending", "Lost"):
+    if phase(change.obj) not in ("Pending", "Lost"):
         return
     left = [part for part in ("capacity", "accessModes") if get(change.obj, "status", part)]
     if left:
@@ -116,10 +112,11 @@ def claim_without_volume_shows_none(change: Change, memory: Memory) -> Findings:
     level=Level.UPSTREAM,
     source=f"PHASE-08; {VOLUME_STATUS}",
     on=(f"{VOLUME} MODIFIED",),
+    when=turned,
 )
 def failed_volume_says_why(change: Change, memory: Memory) -> Findings:
     """A volume carries a message exactly when it becomes Failed."""
-    if not _turned(change, "Available", "Bound", "Released", "Failed"):
+    if phase(change.obj) not in ("Available", "Bound", "Released", "Failed"):
         return
     message = get(change.obj, "status", "message")
     if bool(message) == (phase(change.obj) == "Failed"):
@@ -135,11 +132,12 @@ def failed_volume_says_why(change: Change, memory: Memory) -> Findings:
     level=Level.CONTRACT,
     source=f"EXPAND-03, E1; {EXPANDING}",
     on=(f"{VOLUME} MODIFIED",),
+    when=respecified,
 )
 def volume_never_shrinks(change: Change, memory: Memory) -> Findings:
     """No component lowers the capacity of a volume."""
     old, new = change.old, change.new
-    if old is None or new is None or change.by_client or old["spec"] is new["spec"]:
+    if old is None or new is None or change.by_client:
         return
     if capacity(new) < capacity(old):
         sizes = f"{get(old, 'spec', 'capacity', 'storage')} to {get(new, 'spec', 'capacity', 'storage')}"

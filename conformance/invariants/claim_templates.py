@@ -14,6 +14,7 @@ from pvkit.conformance.history import SEEING, Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.acts import creation_of
 from pvkit.conformance.invariants.cuts import Cuts
+from pvkit.conformance.invariants.moments import remembered
 from pvkit.conformance.invariants.rest import Standing, standings
 from pvkit.conformance.invariants.sets import (
     CLAIM,
@@ -68,6 +69,7 @@ def pod_mounts_its_own_claims(change: Change, memory: Memory) -> Findings:
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def claims_come_before_their_pod(change: Change, memory: Memory) -> Findings:
     """A set creates a pod only when the claims of all templates exist."""
@@ -81,26 +83,6 @@ def claims_come_before_their_pod(change: Change, memory: Memory) -> Findings:
             yield Violation(f"{name(act.pod)} was created before its claim {claim}", (act.pod, act.stateful_set))
 
 
-@invariant(
-    "STS-042",
-    scope=Scope.EACH_STEP,
-    level=Level.CONTRACT,
-    source=f"PVC-01; {STORAGE_DOC}",
-    on=(CLAIM_MADE,),
-    needs=("order",),
-    follows=(Cuts,),
-)
-def only_claims_of_templates_are_made(change: Change, memory: Memory) -> Findings:
-    """A claim that no client made is named after a claim template, its set and an ordinal in the set's range."""
-    claim = _made(change)
-    if claim is None:
-        return
-    yield AT_RISK
-    if not any(True for _ in _roles(change, claim)):
-        told = ", ".join(_expected(change)) or "no set has claim templates"
-        yield Violation(f"claim {name(claim)} was made, which no set asks for ({told})", (claim,))
-
-
 def _made(change: Change) -> Obj | None:
     """A claim that a set just made; those that belong to a pod's ephemeral volume are the pod's."""
     if change.key.kind != CLAIM or not change.born or change.life.by_client:
@@ -109,12 +91,37 @@ def _made(change: Change) -> Obj | None:
     return change.obj if owner is None or owner.get("kind") != POD else None
 
 
-def _roles(change: Change, claim: Obj) -> Iterator[tuple[Obj, Obj]]:
+@invariant(
+    "STS-042",
+    scope=Scope.EACH_STEP,
+    level=Level.CONTRACT,
+    source=f"PVC-01; {STORAGE_DOC}",
+    on=(CLAIM_MADE,),
+    needs=("order",),
+    follows=(Cuts,),
+    when=_made,
+)
+def only_claims_of_templates_are_made(change: Change, memory: Memory) -> Findings:
+    """A claim that no client made is named after a claim template, its set and an ordinal in the set's range."""
+    claim = _made(change)
+    if claim is None:
+        return
+    yield AT_RISK
+    if not _roles(change):
+        told = ", ".join(_expected(change)) or "no set has claim templates"
+        yield Violation(f"claim {name(claim)} was made, which no set asks for ({told})", (claim,))
+
+
+@remembered
+def _roles(change: Change) -> list[tuple[Obj, Obj]]:
     """The versions of sets that would make this claim, each with the template that it would make it from."""
-    cuts = change.state.follow(Cuts)
+    return list(_found_roles(change, change.state.follow(Cuts)))
+
+
+def _found_roles(change: Change, cuts: Cuts) -> Iterator[tuple[Obj, Obj]]:
     for at in [at for at in cuts.sights if at.namespace == change.key.namespace]:
         for version in cuts.versions(at):
-            found = claim_role(version, name(claim))
+            found = claim_role(version, change.key.name)
             if found is not None and found[1] in ordinals(version):
                 yield version, found[0]
 
@@ -134,11 +141,12 @@ def _expected(change: Change) -> Iterator[str]:
     on=(CLAIM_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=_made,
 )
 def claim_follows_its_template(change: Change, memory: Memory) -> Findings:
     """A claim that a set makes asks for what its template says: size, access modes, volume mode, class."""
     claim = _made(change)
-    roles = list(_roles(change, claim)) if claim is not None else []
+    roles = _roles(change) if claim is not None else []
     if claim is None or not roles:
         return
     yield HELD
@@ -154,11 +162,12 @@ def claim_follows_its_template(change: Change, memory: Memory) -> Findings:
     on=(CLAIM_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=_made,
 )
 def claim_carries_its_labels(change: Change, memory: Memory) -> Findings:
     """A claim that a set makes carries the labels of its template, and over them those of the set's selector."""
     claim = _made(change)
-    roles = list(_roles(change, claim)) if claim is not None else []
+    roles = _roles(change) if claim is not None else []
     if claim is None or not roles:
         return
     yield HELD
@@ -179,6 +188,7 @@ def _labelled(claim: Obj, version: Obj, template: Obj) -> bool:
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def no_pod_on_a_terminating_claim(change: Change, memory: Memory) -> Findings:
     """A set does not create a pod while a claim of it is being deleted."""

@@ -25,6 +25,7 @@ from pvkit.conformance.invariants.fitting import (
     key_of,
     resyncs,
 )
+from pvkit.conformance.invariants.moments import annotated, respecified
 
 CLASSES = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1"
 RETROACTIVE = (
@@ -55,12 +56,17 @@ def _created(asked: Asked) -> tuple[Obj, Obj] | None:
     return (sent, answer) if sent is not None and answer is not None and sent.get("kind") == CLAIM else None
 
 
+def _makes_claim(asked: Asked, state: State) -> object:
+    return _created(asked)
+
+
 @invariant(
     "PVB-070",
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"CLASS-02, DEFAULT-01; {CLASSES}",
-    on=("Asked",),
+    on=("Asked create",),
+    when=_makes_claim,
 )
 def chosen_class_is_kept(asked: Asked, state: State, memory: Memory) -> Findings:
     """A claim made with a class, be it the empty one, has that class."""
@@ -80,7 +86,8 @@ def chosen_class_is_kept(asked: Asked, state: State, memory: Memory) -> Findings
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"DEFAULT-01, DEFAULT-02; {DEFAULTING}",
-    on=("Asked",),
+    on=("Asked create",),
+    when=_makes_claim,
 )
 def silent_claim_gets_the_newest_default(asked: Asked, state: State, memory: Memory) -> Findings:
     """A claim made without a class gets the newest default class, of equally old ones the first by name, or none."""
@@ -105,11 +112,12 @@ def silent_claim_gets_the_newest_default(asked: Asked, state: State, memory: Mem
     level=Level.CONTRACT,
     source=f"CLASS-02, VALID-66, VALID-67; {CLASSES}",
     on=(f"{CLAIM} MODIFIED",),
+    when=respecified,
 )
 def class_of_a_claim_is_final(change: Change, memory: Memory) -> Findings:
     """The class of a claim never changes once it says one, and the empty class is never filled, whoever writes."""
     old, new = change.old, change.new
-    if old is None or new is None or old["spec"] is new["spec"] or not has_class(old):
+    if old is None or new is None or not has_class(old):
         return
     if storage_class(old) == storage_class(new):
         if not storage_class(old):
@@ -121,6 +129,12 @@ def class_of_a_claim_is_final(change: Change, memory: Memory) -> Findings:
         yield Violation(text, (old, new))
 
 
+def _gets_class(change: Change) -> bool:
+    """A component gives a class to a claim that is silent about it."""
+    old, new = change.old, change.new
+    return old is not None and new is not None and not change.by_client and not has_class(old) and has_class(new)
+
+
 @invariant(
     "PVB-073",
     scope=Scope.EACH_STEP,
@@ -128,11 +142,12 @@ def class_of_a_claim_is_final(change: Change, memory: Memory) -> Findings:
     source=f"DEFAULT-02, DEFAULT-03; {RETROACTIVE}; {ASSIGN}",
     on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
+    when=_gets_class,
 )
 def late_default_is_the_newest(change: Change, memory: Memory) -> Findings:
     """A component gives a silent claim the newest default class, only while it names no volume and none fits."""
     old, new, state = change.old, change.new, change.state
-    if old is None or new is None or change.by_client or has_class(old) or not has_class(new):
+    if old is None or new is None:
         return
     if volume_name(old) or bind_completed(old):
         yield Violation(f"claim {name(new)}, which has a volume, was given class {storage_class(new)!r}", (old, new))
@@ -181,11 +196,12 @@ def settled_silent_claim_has_the_default(state: State, memory: Memory) -> Findin
     source=f"CLASS-05, CLASS-11, CLASS-12, BIND-18, PREB-07; {PROVISION}",
     on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
+    when=annotated,
 )
 def provisioner_is_asked_for_what_it_may_make(change: Change, memory: Memory) -> Findings:
     """A provisioner is asked only for a claim of its class that names no volume and, if delayed, has a node."""
     old, new, state = change.old, change.new, change.state
-    if old is None or new is None or change.by_client:
+    if old is None or new is None:
         return
     asked = annotations(new).get(STORAGE_PROVISIONER)
     if asked is None or asked == annotations(old).get(STORAGE_PROVISIONER):
@@ -224,11 +240,12 @@ def _makes(found: Obj, asked: str) -> bool:
     source=f"SCHED-07, SCHED-09, SCHED-21; {WAITING}",
     on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
+    when=annotated,
 )
 def node_is_selected_for_delayed_claims(change: Change, memory: Memory) -> Findings:
     """A component selects a node only for a claim without a volume whose class waits for the first consumer."""
     old, new, state = change.old, change.new, change.state
-    if old is None or new is None or change.by_client or SELECTED_NODE not in annotations(new):
+    if old is None or new is None or SELECTED_NODE not in annotations(new):
         return
     if annotations(old).get(SELECTED_NODE) == annotations(new)[SELECTED_NODE]:
         return

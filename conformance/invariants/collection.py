@@ -23,7 +23,8 @@ from pvkit.backends.objects import (
 from pvkit.backends.tables import Index
 from pvkit.conformance.history import SEEING, Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
-from pvkit.conformance.invariants.sets import CLAIM, POD, REVISION, SET, begins_to_go, is_exact, is_leaving
+from pvkit.conformance.invariants.moments import begins_to_go, born
+from pvkit.conformance.invariants.sets import CLAIM, POD, REVISION, SET, is_exact, is_leaving
 
 COLLECTION_DOC = "https://kubernetes.io/docs/concepts/architecture/garbage-collection/"
 FOREGROUND_DOC = f"{COLLECTION_DOC}#foreground-deletion"
@@ -97,11 +98,12 @@ def orphaned_objects_are_collected(state: State, memory: Memory) -> Findings:
     source=f"GC-02; {COLLECTION_DOC}",
     on=("EndpointSlice", SET, "Service", REVISION),
     needs=("order",),
+    when=begins_to_go,
 )
 def owned_objects_are_kept(change: Change, memory: Memory) -> Findings:
     """An object with an owner that exists, and does not wait for it to go, is not collected."""
     obj, state = change.old, change.state
-    if obj is None or not begins_to_go(change) or not owners(obj):
+    if obj is None or not owners(obj):
         return
     if change.gone and not is_exact(state):
         return
@@ -116,6 +118,11 @@ def owned_objects_are_kept(change: Change, memory: Memory) -> Findings:
         yield Violation(f"{change.key} was deleted although its owner {name(alive[0])} exists", (obj, alive[0]))
 
 
+def _may_let_go(change: Change) -> bool:
+    """A component wrote an object that was to be deleted, or removed it."""
+    return change.old is not None and not change.by_client and deleting(change.old)
+
+
 @invariant(
     "API-032",
     scope=Scope.EACH_STEP,
@@ -123,6 +130,7 @@ def owned_objects_are_kept(change: Change, memory: Memory) -> Findings:
     source=f"DEL-02, GC-05; {FOREGROUND_DOC}",
     on=(SET, "Service", POD, CLAIM, REVISION),
     needs=("order",),
+    when=_may_let_go,
 )
 def foreground_deletion_waits(change: Change, memory: Memory) -> Findings:
     """An owner that is deleted in the foreground goes after all dependents that block it."""
@@ -143,6 +151,7 @@ def foreground_deletion_waits(change: Change, memory: Memory) -> Findings:
     source=f"DEL-03, RETAIN-15; {ORPHAN_DOC}",
     on=(SET, "Service", POD, CLAIM, REVISION),
     needs=("order",),
+    when=_may_let_go,
 )
 def orphans_are_set_free(change: Change, memory: Memory) -> Findings:
     """An owner that is deleted without its dependents goes after all references to it are taken away."""
@@ -161,7 +170,7 @@ def orphans_are_set_free(change: Change, memory: Memory) -> Findings:
 def _lets_go(change: Change, finalizer: str) -> bool:
     """Whether the collector took its finalizer off an owner; with the last one the owner is gone at once."""
     old, state = change.old, change.state
-    if old is None or change.by_client or finalizer not in finalizers(old) or not deleting(old):
+    if old is None or finalizer not in finalizers(old):
         return False
     since = change.life.hands.get("deletion", -1)
     if change.life.touched("finalizers", since=since) or not state.faults <= SEEING:
@@ -175,6 +184,12 @@ def _is_old(state: State, obj: Obj) -> bool:
     return life is not None and life.changed_at <= state.time - state.header.backend.lag
 
 
+def _is_free(change: Change) -> bool:
+    """A component wrote an object without owners that nobody wanted to delete so far."""
+    old = change.old
+    return old is not None and not change.by_client and not owners(old) and not deleting(old)
+
+
 @invariant(
     "API-034",
     scope=Scope.EACH_STEP,
@@ -182,11 +197,12 @@ def _is_old(state: State, obj: Obj) -> bool:
     source=f"DEL-07, GC-01; {COLLECTION_DOC}",
     on=UNOWNED,
     needs=("order",),
+    when=_is_free,
 )
 def unowned_objects_are_kept(change: Change, memory: Memory) -> Findings:
     """An object without owners is deleted by its client, or with its namespace, and by nobody else."""
     obj = change.old
-    if obj is None or owners(obj) or change.by_client or deleting(obj) or change.life.touched("owners"):
+    if obj is None or change.life.touched("owners"):
         return
     yield HELD
     going = is_exact(change.state) if change.new is None else deleting(change.new)
@@ -222,11 +238,10 @@ def gone_namespaces_are_empty(state: State, memory: Memory) -> Findings:
     source=f"VALID-91; {NAMESPACES_DOC}",
     on=(POD, CLAIM, SET, REVISION, "Service", "EndpointSlice"),
     needs=("order",),
+    when=born,
 )
 def nothing_is_made_in_a_leaving_namespace(change: Change, memory: Memory) -> Findings:
     """Nothing new appears in a namespace that is being deleted."""
-    if not change.born:
-        return
     at = Key("Namespace", "", change.key.namespace)
     life = change.state.life(at)
     leaving = is_leaving(change.state, change.key.namespace)

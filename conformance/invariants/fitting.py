@@ -33,6 +33,7 @@ from pvkit.backends.storage import (
 )
 from pvkit.backends.tables import Index
 from pvkit.conformance.history import SEEING, Change, Life, State
+from pvkit.conformance.invariants.moments import referred, remembered
 
 CLAIM, VOLUME, CLASS = "PersistentVolumeClaim", "PersistentVolume", "StorageClass"
 
@@ -97,23 +98,11 @@ def resyncs(state: State) -> bool:
     return bool(state.setup.options.get("resync", True))
 
 
-class _Recent:
-    """The answer about the latest change: eight judges ask the same question about one event."""
-
-    change: Change | None = None
-    answer: Given | None = None
-
-
+@remembered
 def given_by(change: Change) -> Given | None:
     """What was given to whom by this change of a volume; None for any other change."""
-    if _Recent.change is not change:
-        _Recent.change, _Recent.answer = change, _given(change)
-    return _Recent.answer
-
-
-def _given(change: Change) -> Given | None:
     old, new = change.old, change.new
-    if old is None or new is None or change.by_client or claim_ref_uid(old) or not claim_ref_uid(new):
+    if old is None or new is None or not referred(change):
         return None
     claim = claim_of(change.state, new)
     life = change.state.life(key_of(claim)) if claim is not None else None
@@ -126,6 +115,12 @@ def _given(change: Change) -> Given | None:
         return Given(old, claim, "restored", life)
     road: Road = ("asked" if asked else "chosen") if free else ("agreed" if asked else "reserved")
     return Given(old, claim, road, life)
+
+
+def chosen_by(change: Change) -> Given | None:
+    """What was given by this change, where it was chosen among free volumes."""
+    given = given_by(change)
+    return given if given is not None and given.road == "chosen" else None
 
 
 def large_enough(volume: Obj, claim: Obj) -> bool:

@@ -31,6 +31,7 @@ from pvkit.backends.workloads import (
 from pvkit.conformance.history import Change, Life, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.cuts import Cuts
+from pvkit.conformance.invariants.moments import begins_to_go, remembered
 from pvkit.conformance.invariants.sets import (
     IDENTITY_DOC,
     OUT_OF_SERVICE,
@@ -40,7 +41,6 @@ from pvkit.conformance.invariants.sets import (
     POD_MADE,
     SET,
     UTILS,
-    begins_to_go,
     is_canonical,
     set_of,
     taken_away,
@@ -68,6 +68,7 @@ def _made_by_set(change: Change) -> Obj | None:
     level=Level.CONTRACT,
     source=f"IDENT-01, S4; {IDENTITY_DOC}",
     on=(POD_MADE,),
+    when=_made_by_set,
 )
 def pod_name_is_set_and_ordinal(change: Change, memory: Memory) -> Findings:
     """A set's pod is named after the set and its ordinal."""
@@ -86,6 +87,7 @@ def pod_name_is_set_and_ordinal(change: Change, memory: Memory) -> Findings:
     level=Level.CONTRACT,
     source=f"IDENT-02, REV-02; {LABELS_DOC}",
     on=(POD_MADE,),
+    when=_made_by_set,
 )
 def pod_carries_its_labels(change: Change, memory: Memory) -> Findings:
     """A set's pod is born with the labels for its name, its ordinal and its revision, and fits the set's selector."""
@@ -109,6 +111,7 @@ def pod_carries_its_labels(change: Change, memory: Memory) -> Findings:
     level=Level.CONTRACT,
     source=f"IDENT-03, DNS-01; {NETWORK_DOC}",
     on=(POD_MADE,),
+    when=_made_by_set,
 )
 def pod_has_its_host_name(change: Change, memory: Memory) -> Findings:
     """A set's pod has its own name as hostname, and the set's service as subdomain."""
@@ -134,6 +137,7 @@ def pod_has_its_host_name(change: Change, memory: Memory) -> Findings:
     level=Level.UPSTREAM,
     source=f"IDENT-05, DEL-02; {UTILS}: newStatefulSetPod",
     on=(POD_MADE,),
+    when=_made_by_set,
 )
 def pod_is_controlled_by_its_set(change: Change, memory: Memory) -> Findings:
     """A set's pod has one controlling owner, the set itself, and holds back the set's foreground deletion."""
@@ -148,6 +152,15 @@ def pod_is_controlled_by_its_set(change: Change, memory: Memory) -> Findings:
         yield Violation(f"{name(pod)} refers to its set by {owner}", (pod,))
 
 
+def _is_adopted(change: Change) -> bool:
+    """A component gave an object that nobody controlled to a set."""
+    old, new = change.old, change.new
+    if old is None or new is None or change.by_client or owners(old) == owners(new):
+        return False
+    owner = controller_of(new)
+    return owner is not None and owner.get("kind") == SET and controller_of(old) is None
+
+
 @invariant(
     "STS-005",
     scope=Scope.EACH_STEP,
@@ -156,6 +169,7 @@ def pod_is_controlled_by_its_set(change: Change, memory: Memory) -> Findings:
     on=(POD_CHANGED,),
     needs=("order",),
     follows=(Cuts,),
+    when=_is_adopted,
 )
 def adopted_pod_fits(change: Change, memory: Memory) -> Findings:
     """A set adopts only orphans that match its selector and have a name of its own."""
@@ -181,10 +195,8 @@ def _lately(change: Change, part: str) -> bool:
 
 def _adopter(change: Change) -> Obj | None:
     """The set that a pod was just given to by a controller; the set exists and controls it now."""
-    if change.old is None or change.new is None or change.by_client:
-        return None
-    owner = controller_of(change.new)
-    if owner is None or owner.get("kind") != SET or controller_of(change.old) is not None:
+    owner = controller_of(change.obj)
+    if owner is None:
         return None
     found = change.state.get(SET, change.key.namespace, str(owner["name"]))
     return found if found is not None and uid(found) == owner.get("uid") else None
@@ -197,14 +209,13 @@ def _adopter(change: Change) -> Obj | None:
     source="IDENT-06, DEL-04, HB-121; pkg/controller/statefulset/stateful_set.go: canAdoptFunc",
     on=(POD_CHANGED, "ControllerRevision MODIFIED"),
     needs=("order",),
+    when=_is_adopted,
 )
 def going_set_adopts_nothing(change: Change, memory: Memory) -> Findings:
     """A set that is gone or being deleted adopts nothing, for it is asked for afresh before each adoption."""
     old, new, state = change.old, change.new, change.state
-    if old is None or new is None or change.by_client or "delay" in state.faults:
-        return
-    owner = controller_of(new)
-    if owner is None or owner.get("kind") != SET or controller_of(old) is not None:
+    owner = controller_of(change.obj)
+    if old is None or new is None or owner is None or "delay" in state.faults:
         return
     at = Key(SET, change.key.namespace, str(owner["name"]))
     stateful_set, life = state.lookup(at), state.life(at)
@@ -247,6 +258,10 @@ def orphans_are_adopted_and_strangers_released(state: State, memory: Memory) -> 
                 )
 
 
+def _is_ownerless(change: Change) -> bool:
+    return change.old is not None and not owners(change.old)
+
+
 @invariant(
     "STS-008",
     scope=Scope.EACH_STEP,
@@ -255,11 +270,12 @@ def orphans_are_adopted_and_strangers_released(state: State, memory: Memory) -> 
     on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
+    when=_is_ownerless,
 )
 def foreign_pods_are_left_alone(change: Change, memory: Memory) -> Findings:
     """No set deletes a pod that it does not control."""
     pod = change.old
-    if pod is None or owners(pod):
+    if pod is None:
         return
     parent, at = parent_and_ordinal(name(pod))
     if change.state.get(SET, change.key.namespace, parent) is None:
@@ -278,6 +294,10 @@ def _by_identity(process: Obj) -> list[tuple[tuple[str, str], str]]:
     return [((str(spec["namespace"]), str(spec["pod"])), str(spec["podUID"]))]
 
 
+def _is_process_or_given_up(change: Change) -> bool:
+    return change.key.kind == PROCESS or given_up(change)
+
+
 PROCESSES = Index("processes by the name of their pod", PROCESS, _by_identity)
 
 
@@ -288,13 +308,13 @@ PROCESSES = Index("processes by the name of their pod", PROCESS, _by_identity)
     source=f"ORDER-11, POD-11, S1; {FORCE_DOC}",
     on=(PROCESS, POD_CHANGED, POD_GONE),
     needs=("order", "ledgers"),
+    when=_is_process_or_given_up,
 )
 def one_process_for_one_identity(change: Change, memory: Memory) -> Findings:
     """The containers of two pods of one name never run at once, unless one was given up by force."""
     kind = change.key.kind
     if kind == POD:
-        if given_up(change):
-            memory[uid(change.obj)] = True
+        memory[uid(change.obj)] = True
         if len(memory) > MOST_GIVEN_UP:
             del memory[next(iter(memory))]
         return
@@ -321,6 +341,7 @@ def _abandoned(state: State, process: Obj) -> bool:
     return "crash" in state.faults or state.get("Node", "", str(process["spec"]["node"])) is None
 
 
+@remembered
 def given_up(change: Change) -> bool:
     """Whether a pod is let go without asking its node: by force, for a lost node, or with no time to stop."""
     pod, old = change.obj, change.old

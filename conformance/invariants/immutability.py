@@ -52,6 +52,10 @@ def claim_spec_stays(change: Change, memory: Memory) -> Findings:
 
 
 def _claim_fields(old: Obj, new: Obj) -> Iterator[tuple[str, Any, Any]]:
+    if BETA_CLASS in annotations(old) and BETA_CLASS in annotations(new) and _says_no_class(old):
+        yield BETA_CLASS, annotations(old)[BETA_CLASS], annotations(new)[BETA_CLASS]
+    if old["spec"] == new["spec"]:
+        return
     yield "accessModes", sorted(access_modes(old)), sorted(access_modes(new))
     yield "volumeMode", volume_mode(old), volume_mode(new)
     yield "selector", selector(old), selector(new)
@@ -59,10 +63,12 @@ def _claim_fields(old: Obj, new: Obj) -> Iterator[tuple[str, Any, Any]]:
     if volume_name(old):
         yield "volumeName", volume_name(old), volume_name(new)
     # The value of the old annotation may move to the field.
-    if get(old, "spec", "storageClassName") is not None:
+    if not _says_no_class(old):
         yield "storageClassName", old["spec"]["storageClassName"], get(new, "spec", "storageClassName")
-    elif BETA_CLASS in annotations(old) and BETA_CLASS in annotations(new):
-        yield BETA_CLASS, annotations(old)[BETA_CLASS], annotations(new)[BETA_CLASS]
+
+
+def _says_no_class(claim: Obj) -> bool:
+    return get(claim, "spec", "storageClassName") is None
 
 
 @invariant(
@@ -76,6 +82,9 @@ def volume_source_stays(change: Change, memory: Memory) -> Findings:
     """A volume keeps its source and its volume mode."""
     old, new = change.old, change.new
     if old is None or new is None:
+        return
+    if old["spec"] == new["spec"]:
+        yield HELD
         return
     fields = (("source", asset_of(old), asset_of(new)), ("volumeMode", volume_mode(old), volume_mode(new)))
     yield from _judged(change, iter(fields))
@@ -97,6 +106,8 @@ def set_stays_what_it_is(change: Change, memory: Memory) -> Findings:
 
 
 def _set_fields(old: Obj, new: Obj) -> Iterator[tuple[str, Any, Any]]:
+    if old["spec"] == new["spec"]:
+        return
     for field in ("selector", "serviceName", "podManagementPolicy"):
         yield field, get(old, "spec", field), get(new, "spec", field)
     yield "volumeClaimTemplates", list(_templates(old)), list(_templates(new))

@@ -5,7 +5,7 @@ here: a volume reserved by claimRef need not agree in class, labels or phase, on
 phase, and a pair that names each other agrees by definition (PREB-03 to PREB-06, BOUND-03).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from pvkit.backends.objects import Obj, get, labels, name, phase, uid
 from pvkit.backends.storage import (
@@ -39,6 +39,7 @@ from pvkit.conformance.invariants.fitting import (
     stays,
     volume_of,
 )
+from pvkit.conformance.invariants.moments import remembered
 
 BINDING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding"
 MATCHING = "staging/src/k8s.io/component-helpers/storage/volume/pv_helpers.go: FindMatchingVolume"
@@ -72,24 +73,31 @@ def _misfit(volume: Obj, claim: Obj, seen: Callable[[Obj], object], word: str) -
     return Violation(f"{pair}, which it does not fit", (volume, claim))
 
 
-def _completed(change: Change) -> Iterator[tuple[Obj, Obj]]:
+@remembered
+def _completed(change: Change) -> tuple[Obj, Obj] | None:
     """The pair that a claim's own write completes, where the claim did not name the volume before.
 
     Nobody may have given the volume away before: it may have been made with the claim's UID in claimRef (PREB-12).
     """
     old, new = change.old, change.new
     if old is None or new is None or change.by_client or volume_name(old) or not volume_name(new):
-        return
+        return None
     volume = volume_of(change.state, new)
     if volume is None or claim_ref_uid(volume) != uid(new) or forged(change.life):
-        return
+        return None
     life = change.state.life(key_of(volume))
-    if life is not None and not life.touched(*_CHECKED_LATER):
-        yield volume, new
+    return (volume, new) if life is not None and not life.touched(*_CHECKED_LATER) else None
+
+
+def _paired(change: Change) -> object:
+    """A volume is given to a claim, or the claim's own write completes the pair."""
+    return given_by(change) if change.key.kind == VOLUME else _completed(change)
 
 
 def _judged_whole(change: Change, fits: Fits, seen: Callable[[Obj], object], word: str) -> Findings:
-    for volume, claim in _completed(change):
+    pair = _completed(change)
+    if pair is not None:
+        volume, claim = pair
         yield HELD if fits(volume, claim) else _misfit(volume, claim, seen, word)
 
 
@@ -113,6 +121,7 @@ def _labels(obj: Obj) -> object:
     source=f"BIND-02b, BIND-10, PREB-03, PREB-05; {BINDING}",
     on=(f"{VOLUME} MODIFIED", f"{CLAIM} MODIFIED"),
     needs=("order",),
+    when=_paired,
 )
 def volume_is_large_enough(change: Change, memory: Memory) -> Findings:
     """A volume given to a claim has at least the capacity that the claim requests."""
@@ -130,6 +139,7 @@ def volume_is_large_enough(change: Change, memory: Memory) -> Findings:
     source=f"BIND-02a, BIND-07, PREB-03, PREB-05; {BINDING}",
     on=(f"{VOLUME} MODIFIED", f"{CLAIM} MODIFIED"),
     needs=("order",),
+    when=_paired,
 )
 def volume_offers_the_modes(change: Change, memory: Memory) -> Findings:
     """A volume given to a claim offers every access mode that the claim asks for."""
@@ -151,6 +161,7 @@ def volume_offers_the_modes(change: Change, memory: Memory) -> Findings:
     source=f"BIND-02h, CLASS-01, CLASS-02, PREB-05; {BINDING}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=given_by,
 )
 def volume_is_of_the_class(change: Change, memory: Memory) -> Findings:
     """A volume given to a claim is of the claim's storage class, unless it was reserved for the claim."""
@@ -170,6 +181,7 @@ def volume_is_of_the_class(change: Change, memory: Memory) -> Findings:
     "#binding-block-volumes",
     on=(f"{VOLUME} MODIFIED", f"{CLAIM} MODIFIED"),
     needs=("order",),
+    when=_paired,
 )
 def volume_is_of_the_volume_mode(change: Change, memory: Memory) -> Findings:
     """A volume given to a claim has the claim's volume mode, Filesystem where either is silent."""
@@ -186,6 +198,7 @@ def volume_is_of_the_volume_mode(change: Change, memory: Memory) -> Findings:
     source="BIND-02g, BIND-08; https://kubernetes.io/docs/concepts/storage/persistent-volumes/#selector",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=given_by,
 )
 def volume_is_selected(change: Change, memory: Memory) -> Findings:
     """A free volume given to a claim carries the labels that the claim's selector wants."""
@@ -202,6 +215,7 @@ def volume_is_selected(change: Change, memory: Memory) -> Findings:
     source=f"BIND-02d, VAC-01, PREB-03, PREB-05; {MATCHING}",
     on=(f"{VOLUME} MODIFIED", f"{CLAIM} MODIFIED"),
     needs=("order",),
+    when=_paired,
 )
 def volume_is_of_the_attributes_class(change: Change, memory: Memory) -> Findings:
     """A volume given to a claim is of the claim's attributes class, absent and empty being the same."""
@@ -219,6 +233,7 @@ def volume_is_of_the_attributes_class(change: Change, memory: Memory) -> Finding
     source=f"BIND-02e, PREB-05, PROT-09; {MATCHING}; {CHECKING}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=given_by,
 )
 def volume_is_not_being_deleted(change: Change, memory: Memory) -> Findings:
     """A volume given to a claim is not being deleted."""
@@ -232,6 +247,7 @@ def volume_is_not_being_deleted(change: Change, memory: Memory) -> Findings:
     source=f"BIND-02f, PHASE-04; {BINDING}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=given_by,
 )
 def volume_is_available(change: Change, memory: Memory) -> Findings:
     """A free volume given to a claim was Available."""

@@ -8,6 +8,7 @@ from pvkit.backends.objects import Obj, created_at, deleting, finalizers, get, u
 from pvkit.backends.workloads import node_name
 from pvkit.conformance.history import Change
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariants.moments import born, lasted, was_leaving
 from pvkit.conformance.invariants.sets import POD_GONE, is_exact
 
 KINDS = (
@@ -22,6 +23,8 @@ KINDS = (
     "Node",
     "Namespace",
 )
+
+KINDS_GONE = tuple(f"{kind} DELETED" for kind in KINDS)
 
 CONCEPTS = "https://kubernetes.io/docs/reference/using-api/api-concepts/"
 CONVENTIONS = (
@@ -38,6 +41,7 @@ META_VALIDATION = "staging/src/k8s.io/apimachinery/pkg/api/validation/objectmeta
     level=Level.CONTRACT,
     source=f"B2; {NAMES_DOC}#uids; {META_VALIDATION}",
     on=KINDS,
+    when=lasted,
 )
 def object_stays_itself(change: Change, memory: Memory) -> Findings:
     """An object keeps its UID and its time of creation for as long as it exists."""
@@ -57,11 +61,12 @@ def object_stays_itself(change: Change, memory: Memory) -> Findings:
     level=Level.CONTRACT,
     source=f"S1, IDENT-11; {NAMES_DOC}#uids",
     on=KINDS,
+    when=born,
 )
 def new_object_has_a_new_uid(change: Change, memory: Memory) -> Findings:
     """An object that is created again under the same name has another UID."""
     before = change.state.departed(change.key)
-    if not change.born or before is None:
+    if before is None:
         return
     yield AT_RISK
     if uid(before) == uid(change.obj):
@@ -96,11 +101,12 @@ def versions_rise(change: Change, memory: Memory) -> Findings:
     level=Level.CONTRACT,
     source=f"PROT-04; {CONVENTIONS}; {META_VALIDATION}",
     on=KINDS,
+    when=was_leaving,
 )
 def deletion_is_not_taken_back(change: Change, memory: Memory) -> Findings:
     """A deletion that was asked for stays asked for, and the time that it leaves does not grow."""
     old, new = change.old, change.new
-    if old is None or new is None or not deleting(old):
+    if old is None or new is None:
         return
     yield HELD
     if not deleting(new):
@@ -119,11 +125,12 @@ def _grace(obj: Obj) -> int:
     level=Level.CONTRACT,
     source=f"PROT-12; {FINALIZERS_DOC}; {META_VALIDATION}",
     on=KINDS,
+    when=was_leaving,
 )
 def no_finalizer_comes_late(change: Change, memory: Memory) -> Findings:
     """An object that is being deleted gets no new finalizers."""
     old, new = change.old, change.new
-    if old is None or new is None or not deleting(old):
+    if old is None or new is None:
         return
     late = set(finalizers(new)) - set(finalizers(old)) - {"orphan", "foregroundDeletion"}
     yield AT_RISK if finalizers(old) != finalizers(new) else HELD
@@ -136,12 +143,12 @@ def no_finalizer_comes_late(change: Change, memory: Memory) -> Findings:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PROT-01, HB-139; {FINALIZERS_DOC}",
-    on=KINDS,
+    on=KINDS_GONE,
 )
 def finalizers_are_waited_for(change: Change, memory: Memory) -> Findings:
     """An object with finalizers is first marked and goes with the last of them."""
     old = change.old
-    if old is None or not change.gone or not finalizers(old):
+    if old is None or not finalizers(old):
         return
     yield AT_RISK
     if not deleting(old):

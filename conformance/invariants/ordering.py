@@ -34,6 +34,7 @@ EARLY = 2.0
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def created_pod_is_in_range(change: Change, memory: Memory) -> Findings:
     """A set creates a pod only for an ordinal in its range."""
@@ -57,6 +58,7 @@ def created_pod_is_in_range(change: Change, memory: Memory) -> Findings:
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def created_pod_follows_ready_ones(change: Change, memory: Memory) -> Findings:
     """With OrderedReady a pod is created only when all pods below it are running, ready and not terminating."""
@@ -101,6 +103,7 @@ def _word(cut: Cut, one: int) -> str:
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def created_pod_follows_available_ones(change: Change, memory: Memory) -> Findings:
     """With OrderedReady the pod below a new one has been ready for minReadySeconds."""
@@ -143,6 +146,7 @@ def _was_ready_before(act: Act) -> bool:
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def terminating_set_creates_nothing(change: Change, memory: Memory) -> Findings:
     """A set that is being deleted creates no pods."""
@@ -162,6 +166,7 @@ def terminating_set_creates_nothing(change: Change, memory: Memory) -> Findings:
     on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
+    when=deletion_of,
 )
 def highest_pod_goes_first(change: Change, memory: Memory) -> Findings:
     """With OrderedReady scaling down deletes a pod only when all pods above it are gone."""
@@ -186,6 +191,7 @@ def highest_pod_goes_first(change: Change, memory: Memory) -> Findings:
     on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
+    when=deletion_of,
 )
 def broken_pod_halts_scaling_down(change: Change, memory: Memory) -> Findings:
     """With OrderedReady scaling down deletes nothing while a pod that stays is missing, terminating or not ready."""
@@ -209,6 +215,7 @@ def broken_pod_halts_scaling_down(change: Change, memory: Memory) -> Findings:
     on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
+    when=deletion_of,
 )
 def broken_pod_goes_alone(change: Change, memory: Memory) -> Findings:
     """With OrderedReady a broken condemned pod is deleted only if no condemned pod below it is broken, too."""

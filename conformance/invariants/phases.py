@@ -15,6 +15,7 @@ from pvkit.backends.storage import (
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, claim_of, forged, hangs, key_of, resyncs, volume_of
+from pvkit.conformance.invariants.moments import belonged, turned
 
 PHASES = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#phase"
 RELEASING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming"
@@ -25,24 +26,17 @@ FORGETTING = frozenset({"crash", "second-leader"})
 """Faults after which a claim that is gone may be seen once more."""
 
 
-def _turned(change: Change) -> tuple[str, str] | None:
-    """The phase before and after, where a component changed it."""
-    if change.old is None or change.new is None or change.by_client:
-        return None
-    before, after = phase(change.old), phase(change.new)
-    return None if before == after else (before, after)
-
-
 @invariant(
     "PVB-050",
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"section 4.1, PHASE-03, PHASE-12; {SYNC_VOLUME}",
     on=(f"{VOLUME} MODIFIED",),
+    when=turned,
 )
 def volume_phase_follows_the_table(change: Change, memory: Memory) -> Findings:
     """A volume's phase becomes Available, Bound, Released or Failed as its claimRef allows, and never Pending again."""
-    turn = _turned(change)
+    turn = turned(change)
     if turn is None:
         return
     before, after = turn
@@ -70,10 +64,11 @@ def volume_phase_follows_the_table(change: Change, memory: Memory) -> Findings:
     level=Level.UPSTREAM,
     source=f"section 4.2, section 15 no. 3, PHASE-11; {SYNC_BOUND}",
     on=(f"{CLAIM} MODIFIED",),
+    when=turned,
 )
 def claim_phase_follows_the_table(change: Change, memory: Memory) -> Findings:
     """A claim becomes Bound or Lost only with its binding completed, and Pending again only without."""
-    turn = _turned(change)
+    turn = turned(change)
     if turn is None:
         return
     completed = bind_completed(change.obj)
@@ -93,10 +88,11 @@ def claim_phase_follows_the_table(change: Change, memory: Memory) -> Findings:
     source=f"PHASE-01, PHASE-05, section 15 no. 4; {RELEASING}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=turned,
 )
 def volume_is_released_only_when_its_claim_is_gone(change: Change, memory: Memory) -> Findings:
     """A volume becomes Released or Failed only when no claim of that namespace, name and UID is left for it."""
-    turn = _turned(change)
+    turn = turned(change)
     if turn is None or turn[1] not in ("Released", "Failed") or turn[0] in ("Released", "Failed"):
         return
     volume, state = change.obj, change.state
@@ -128,13 +124,12 @@ def _surplus(volume: Obj, claim: Obj) -> bool:
     source=f"PHASE-04, RECLAIM-02, RECLAIM-09; {RELEASING}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=belonged,
 )
 def released_volume_keeps_its_reference(change: Change, memory: Memory) -> Findings:
     """A Released or Failed volume keeps the reference to its last claim, unless it was recycled."""
     old, new = change.old, change.new
-    if old is None or new is None or change.by_client or phase(old) not in ("Released", "Failed"):
-        return
-    if not claim_ref_uid(old):
+    if old is None or new is None or phase(old) not in ("Released", "Failed"):
         return
     recycled = "Recycle" in (reclaim_policy(old), reclaim_policy(new))
     by_hand = change.life.touched("spec.claimRef", "status", "spec.persistentVolumeReclaimPolicy")
@@ -151,10 +146,11 @@ def released_volume_keeps_its_reference(change: Change, memory: Memory) -> Findi
     source=f"PHASE-03, PHASE-04; {RELEASING}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=turned,
 )
 def released_volume_is_not_bound_again(change: Change, memory: Memory) -> Findings:
     """A Released or Failed volume becomes Bound again only for a claim that exists with the UID in its claimRef."""
-    turn = _turned(change)
+    turn = turned(change)
     if turn is None or turn[1] != "Bound" or turn[0] not in ("Released", "Failed"):
         return
     if claim_of(change.state, change.obj) is not None:
@@ -214,10 +210,11 @@ def _lost(state: State, claim: Obj) -> bool:
     source=f"BOUND-01, BOUND-02, BOUND-05; {SYNC_BOUND}",
     on=(f"{CLAIM} MODIFIED",),
     needs=("order",),
+    when=turned,
 )
 def claim_is_lost_only_without_its_volume(change: Change, memory: Memory) -> Findings:
     """A claim becomes Lost only if its volume is missing or belongs to another claim."""
-    turn = _turned(change)
+    turn = turned(change)
     if turn is None or turn[1] != "Lost":
         return
     claim, state = change.obj, change.state

@@ -13,13 +13,13 @@ from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, 
 from pvkit.conformance.invariants.acts import deletion_of
 from pvkit.conformance.invariants.cuts import Cuts
 from pvkit.conformance.invariants.identity import PROCESSES, given_up
+from pvkit.conformance.invariants.moments import begins_to_go
 from pvkit.conformance.invariants.rest import Standing, standings
 from pvkit.conformance.invariants.sets import (
     CONTROL,
     POD,
     POD_CHANGED,
     POD_GONE,
-    begins_to_go,
     is_leaving,
     node_troubled,
 )
@@ -81,6 +81,10 @@ def _come_by(state: State, standing: Standing) -> Iterator[Obj]:
             yield pod
 
 
+def _is_gone_or_given_up(change: Change) -> bool:
+    return change.old is not None and (change.gone or given_up(change))
+
+
 @invariant(
     "STS-102",
     scope=Scope.ALWAYS,
@@ -88,6 +92,7 @@ def _come_by(state: State, standing: Standing) -> Iterator[Obj]:
     source=f"POD-07, POD-11, HB-019, HB-114; {TERMINATION_DOC}",
     on=(POD_CHANGED, POD_GONE),
     needs=("order", "ledgers"),
+    when=_is_gone_or_given_up,
 )
 def pod_goes_after_its_containers(change: Change, memory: Memory) -> Findings:
     """A pod object is removed only when its containers have stopped, unless it was given up by force."""
@@ -110,6 +115,10 @@ def pod_goes_after_its_containers(change: Change, memory: Memory) -> Findings:
             )
 
 
+def _is_collectable_or_going(change: Change) -> bool:
+    return begins_to_go(change) or _collectable(change)
+
+
 @invariant(
     "STS-103",
     scope=Scope.EACH_STEP,
@@ -118,6 +127,7 @@ def pod_goes_after_its_containers(change: Change, memory: Memory) -> Findings:
     on=(POD,),
     needs=("order",),
     follows=(Cuts,),
+    when=_is_collectable_or_going,
 )
 def running_pod_gets_its_grace(change: Change, memory: Memory) -> Findings:
     """A running pod that is deleted, but not by its client, gets the time to stop that it asks for."""
@@ -145,17 +155,22 @@ def _collectable(change: Change) -> bool:
     return not node_name(pod) if deleting(pod) else bool(node_name(pod)) and node_troubled(change.state, pod)
 
 
+def _was_finished(change: Change) -> bool:
+    return change.old is not None and is_finished(change.old)
+
+
 @invariant(
     "STS-104",
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"POD-01, POD-04; {LIFETIME_DOC}",
     on=(POD_CHANGED,),
+    when=_was_finished,
 )
 def finished_pod_stays_finished(change: Change, memory: Memory) -> Findings:
     """A pod that has failed or succeeded never runs again."""
     old, new = change.old, change.new
-    if old is None or new is None or not is_finished(old) or change.life.touched("status"):
+    if old is None or new is None or change.life.touched("status"):
         return
     # A node agent that restarts from an old list may run a pod again of whose end it does not know (HB-018).
     if "crash" in change.state.faults:
@@ -190,10 +205,11 @@ def pod_stays_on_its_node(change: Change, memory: Memory) -> Findings:
     on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
+    when=begins_to_go,
 )
 def pods_are_not_replaced_over_and_over(change: Change, memory: Memory) -> Findings:
     """While nobody asks for anything, a set does not replace one pod that did not fail again and again."""
-    if change.key.kind != POD or not begins_to_go(change) or change.state.faults:
+    if change.state.faults:
         return
     act = deletion_of(change)
     if act is None or is_leaving(change.state, change.key.namespace):

@@ -7,6 +7,7 @@ from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.choice import PODS
 from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, key_of
+from pvkit.conformance.invariants.moments import was_leaving
 
 PROTECTION = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection"
 ADMISSION = "plugin/pkg/admission/storage/storageobjectinuseprotection/admission.go"
@@ -43,6 +44,16 @@ def protection_is_there_from_the_beginning(change: Change, memory: Memory) -> Fi
         yield Violation(f"{change.key} was made without finalizer {wanted}", (change.new,))
 
 
+def _is_about_use(change: Change) -> bool:
+    """A pod gets its node, a claim is on its way out, or either is gone."""
+    old, new = change.old, change.new
+    if new is None:
+        return True
+    if change.key.kind == "Pod":
+        return bool(node_name(new)) and (old is None or not node_name(old))
+    return deleting(new) or (old is not None and deleting(old))
+
+
 @invariant(
     "PVB-101",
     scope=Scope.EACH_STEP,
@@ -50,6 +61,7 @@ def protection_is_there_from_the_beginning(change: Change, memory: Memory) -> Fi
     source=f"PROT-02, PROT-03, PROT-04, P1; {PROTECTION}; {CLAIMS}",
     on=(CLAIM, "Pod"),
     needs=("order",),
+    when=_is_about_use,
 )
 def claim_in_use_is_not_removed(change: Change, memory: Memory) -> Findings:
     """A claim is not let go while a pod that uses it is on a node."""
@@ -90,16 +102,21 @@ def _note_deletion(change: Change, memory: Memory) -> None:
         memory[change.key] = change.event.index
 
 
+def _frees_volume(change: Change) -> bool:
+    return _released(change, VOLUME_PROTECTION)
+
+
 @invariant(
     "PVB-102",
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"PROT-06, PROT-07, P1; {PROTECTION}; {VOLUMES}",
     on=(VOLUME,),
+    when=_frees_volume,
 )
 def bound_volume_is_not_removed(change: Change, memory: Memory) -> Findings:
     """A volume is not let go while it is Bound."""
-    if not _released(change, VOLUME_PROTECTION) or change.old is None:
+    if change.old is None:
         return
     if phase(change.old) == "Bound":
         yield Violation(f"volume {change.key.name} was let go while it was Bound", (change.old,))
@@ -167,11 +184,12 @@ def settled_protection_is_restored(state: State, memory: Memory) -> Findings:
     level=Level.CONTRACT,
     source=f"PROT-12, VALID-80; {FINALIZERS}; {DELETION}",
     on=(f"{CLAIM} MODIFIED", f"{VOLUME} MODIFIED"),
+    when=was_leaving,
 )
 def deletion_is_final(change: Change, memory: Memory) -> Findings:
     """A claim or volume that is to be deleted stays so, and gets no new finalizer but the garbage collector's."""
     old, new = change.old, change.new
-    if old is None or new is None or not deleting(old):
+    if old is None or new is None:
         return
     added = set(finalizers(new)) - set(finalizers(old)) - COLLECTOR
     if added or not deleting(new):

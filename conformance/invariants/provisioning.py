@@ -24,6 +24,7 @@ from pvkit.conformance.invariants.fitting import (
     same_class,
     same_volume_mode,
 )
+from pvkit.conformance.invariants.moments import remembered
 
 PROVISIONING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#dynamic"
 RECLAIM_POLICY = "https://kubernetes.io/docs/concepts/storage/storage-classes/#reclaim-policy"
@@ -38,6 +39,7 @@ _MEETS = (
 )
 
 
+@remembered
 def _made_for(change: Change) -> tuple[Obj, Life] | None:
     """The claim for which a component made this new volume, and the claim's life."""
     if change.old is not None or change.new is None or change.event.by in ("client", "setup"):
@@ -56,6 +58,7 @@ def _made_for(change: Change) -> tuple[Obj, Life] | None:
     source=f"CLASS-09, CLASS-13, BIND-02; {PROVISIONING}; {LIBRARY}",
     on=(f"{VOLUME} ADDED",),
     needs=("order",),
+    when=_made_for,
 )
 def provisioned_volume_fits_its_claim(change: Change, memory: Memory) -> Findings:
     """A volume made for a claim has the claim's size, access modes, volume mode and class."""
@@ -77,6 +80,7 @@ def provisioned_volume_fits_its_claim(change: Change, memory: Memory) -> Finding
     source=f"RECLAIM-01, DEFAULT-06; {RECLAIM_POLICY}; {LIBRARY}",
     on=(f"{VOLUME} ADDED",),
     needs=("order",),
+    when=_made_for,
 )
 def provisioned_volume_has_the_policy_of_its_class(change: Change, memory: Memory) -> Findings:
     """A volume made for a claim has the reclaim policy of the claim's class, Delete where the class is silent."""
@@ -95,13 +99,24 @@ def provisioned_volume_has_the_policy_of_its_class(change: Change, memory: Memor
         yield Violation(text, (change.obj, made_by))
 
 
+def _is_about_nodes(change: Change) -> object:
+    """A volume was made for a claim, a node selected for one, or a claim is gone."""
+    if change.key.kind == VOLUME:
+        return _made_for(change)
+    if change.new is None:
+        return True
+    before = annotations(change.old).get(SELECTED_NODE) if change.old is not None else None
+    return annotations(change.new).get(SELECTED_NODE) not in (None, before)
+
+
 @invariant(
     "PVB-082",
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"SCHED-07, SCHED-23, W1; {WAITING}",
-    on=(VOLUME, CLAIM),
+    on=(f"{VOLUME} ADDED", CLAIM),
     needs=("order",),
+    when=_is_about_nodes,
 )
 def provisioned_volume_reaches_the_selected_node(change: Change, memory: Memory) -> Findings:
     """A volume made for a claim for which a node is selected can be reached from that node."""
@@ -127,10 +142,7 @@ def _count_selections(change: Change, memory: Memory) -> None:
     if change.new is None:
         memory.pop(uid(change.obj), None)
         return
-    before = annotations(change.old).get(SELECTED_NODE) if change.old is not None else None
-    after = annotations(change.new).get(SELECTED_NODE)
-    if after is not None and after != before:
-        memory[uid(change.new)] = memory.get(uid(change.new), 0) + 1
+    memory[uid(change.new)] = memory.get(uid(change.new), 0) + 1
 
 
 @invariant(
@@ -140,6 +152,7 @@ def _count_selections(change: Change, memory: Memory) -> None:
     source=f"BIND-06, CLASS-09, R3; {PROVISIONING}; {LIBRARY}",
     on=(f"{VOLUME} ADDED",),
     needs=("order",),
+    when=_made_for,
 )
 def one_volume_is_provisioned_for_a_claim(change: Change, memory: Memory) -> Findings:
     """No second volume is made for a claim while the first is there."""
@@ -165,6 +178,7 @@ def one_volume_is_provisioned_for_a_claim(change: Change, memory: Memory) -> Fin
     source=f"CLASS-02, PREB-07; {PROVISIONING}; {LIBRARY}",
     on=(f"{VOLUME} ADDED",),
     needs=("order",),
+    when=_made_for,
 )
 def nothing_is_provisioned_unasked(change: Change, memory: Memory) -> Findings:
     """No volume is made for a claim that has no class, or that has named a volume since it was made."""

@@ -15,6 +15,7 @@ from pvkit.backends.storage import (
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.fitting import VOLUME, claim_of, hangs, key_of, resyncs
+from pvkit.conformance.invariants.moments import turned
 from pvkit.conformance.invariants.provisioning import is_made
 
 RECLAIMING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming"
@@ -40,12 +41,19 @@ def _removed(change: Change) -> bool:
     return deleting(change.obj) if change.new is not None else bool(change.event.by)
 
 
+def _ends(change: Change) -> object:
+    """A component removes a volume, or releases it."""
+    turn = turned(change)
+    return turn[1] == "Released" if turn is not None else _removed(change)
+
+
 @invariant(
     "PVB-090",
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"RECLAIM-01, RECLAIM-02; {RETAIN}; {RECLAIM}",
     on=(VOLUME,),
+    when=_ends,
 )
 def retained_volume_is_kept(change: Change, memory: Memory) -> Findings:
     """No component removes a volume whose policy is Retain."""
@@ -64,11 +72,12 @@ def retained_volume_is_kept(change: Change, memory: Memory) -> Findings:
     source=f"RECLAIM-07, RECLAIM-11, RECLAIM-12, R1; {DELETE}; {DELETER}",
     on=(VOLUME,),
     needs=("order",),
+    when=_removed,
 )
 def volume_is_removed_only_after_its_claim(change: Change, memory: Memory) -> Findings:
     """No component removes a volume before the claim that it was bound to is gone."""
     old = change.old
-    if old is None or not _removed(change) or change.life.touched("spec.claimRef"):
+    if old is None or change.life.touched("spec.claimRef"):
         return
     # A removal asked for without a precondition may hit the next volume of that name.
     again = (
@@ -120,11 +129,12 @@ def stands_down(volume: Obj) -> bool:
     level=Level.UPSTREAM,
     source=f"RECLAIM-05, PHASE-01; {RECLAIM}",
     on=(f"{VOLUME} MODIFIED",),
+    when=turned,
 )
 def volume_for_an_outside_deleter_does_not_fail(change: Change, memory: Memory) -> Findings:
     """A volume whose removal is left to an external provisioner is never marked Failed for want of a deleter."""
     old, new = change.old, change.new
-    if old is None or new is None or change.by_client or phase(old) == phase(new) or not stands_down(old):
+    if old is None or new is None or not stands_down(old):
         return
     if phase(new) == "Released":
         yield AT_RISK if reclaim_policy(new) == "Delete" else HELD

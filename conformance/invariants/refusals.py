@@ -145,6 +145,8 @@ FAULTS = (
 )
 """Faults of new objects; the fields are those that a server was seen to name."""
 
+_FAULTS_OF = {kind: [fault for fault in FAULTS if fault.kind == kind] for kind in {fault.kind for fault in FAULTS}}
+
 
 def _faults(asked: Asked) -> list[Fault422]:
     """The faults of the body of a create."""
@@ -152,7 +154,7 @@ def _faults(asked: Asked) -> list[Fault422]:
     if isinstance(request, Fault) or request.verb != "create":
         return []
     body = body_of(request)
-    return [fault for fault in FAULTS if fault.kind == body.get("kind") and fault.has(body)]
+    return [fault for fault in _FAULTS_OF.get(str(body.get("kind")), ()) if fault.has(body)]
 
 
 @invariant(
@@ -160,7 +162,7 @@ def _faults(asked: Asked) -> list[Fault422]:
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"VALID-01 to VALID-45, STS VALID-02 to VALID-09; {CORE}; {APPS}",
-    on=("Asked",),
+    on=("Asked create",),
 )
 def invalid_objects_are_refused(asked: Asked, state: State, memory: Memory) -> Findings:
     """A new volume, claim or set that breaks a rule of validation is not accepted."""
@@ -174,17 +176,20 @@ def invalid_objects_are_refused(asked: Asked, state: State, memory: Memory) -> F
         yield Violation(f"a {found[0].kind} with {told} was accepted", (witness,) if witness is not None else ())
 
 
+def _is_invalid(asked: Asked, state: State) -> bool:
+    return refused(asked.outcome, "Invalid") and bool(asked.outcome.causes)
+
+
 @invariant(
     "API-041",
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"VALID-01 to VALID-45, STS VALID-02 to VALID-09; {CORE}; {APPS}",
-    on=("Asked",),
+    on=("Asked create",),
+    when=_is_invalid,
 )
 def refusals_name_the_field(asked: Asked, state: State, memory: Memory) -> Findings:
     """A refusal as Invalid names the field of each fault among its causes."""
-    if not refused(asked.outcome, "Invalid") or not asked.outcome.causes:
-        return
     fields = {cause.field for cause in asked.outcome.causes}
     for fault in _faults(asked):
         yield AT_RISK
@@ -206,7 +211,7 @@ NAMED = {SET: "spec", CLAIM: "spec", VOLUME: "spec.persistentvolumesource"}
     scope=Scope.EACH_STEP,
     level=Level.CONTRACT,
     source=f"VALID-10, VALID-12, VALID-30, VALID-61 to VALID-66, CLASS-10; {CORE}; {APPS}",
-    on=("Asked",),
+    on=("Asked patch",),
 )
 def immutable_fields_are_defended(asked: Asked, state: State, memory: Memory) -> Findings:
     """A patch that changes a field which must stay is refused, not taken and not passed over."""

@@ -6,6 +6,7 @@ from pvkit.conformance.history import Change
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.choice import UNBOUND
 from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, given_by, key_of
+from pvkit.conformance.invariants.moments import belonged, referred
 
 RESERVING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume"
 SYNC_CLAIM = "pkg/controller/volume/persistentvolume/pv_controller.go: syncUnboundClaim"
@@ -19,11 +20,12 @@ IMMUTABLE = "pkg/apis/core/validation/validation.go: ValidatePersistentVolumeCla
     level=Level.CONTRACT,
     source=f"PREB-01, RACE-02, section 15 no. 2; {UNBIND}",
     on=(f"{VOLUME} MODIFIED",),
+    when=belonged,
 )
 def volume_is_not_passed_on(change: Change, memory: Memory) -> Findings:
     """No component changes the UID in a claimRef to another: a volume is freed before anybody else gets it."""
     old, new = change.old, change.new
-    if old is None or new is None or change.by_client or not claim_ref_uid(old):
+    if old is None or new is None:
         return
     if claim_ref_uid(new) in ("", claim_ref_uid(old)):
         if claim_ref(new) != claim_ref(old):
@@ -39,14 +41,13 @@ def volume_is_not_passed_on(change: Change, memory: Memory) -> Findings:
     level=Level.CONTRACT,
     source=f"PREB-02; {RESERVING}",
     on=(f"{VOLUME} MODIFIED",),
+    when=referred,
 )
 def reserved_volume_is_kept(change: Change, memory: Memory) -> Findings:
     """A volume reserved for a claim by namespace and name is given to no other."""
-    old, new = change.old, change.new
-    if old is None or new is None or change.by_client:
-        return
-    before, after = claim_ref(old), claim_ref(new)
-    if before is None or before.get("uid") or after is None or not after.get("uid"):
+    old, new = change.old, change.obj
+    before, after = claim_ref(old) if old is not None else None, claim_ref(new)
+    if old is None or before is None or after is None:
         return
     wanted = (before.get("namespace") or "", before.get("name"))
     if wanted == (after.get("namespace") or "", after.get("name")):
@@ -81,6 +82,7 @@ def volume_name_is_final(change: Change, memory: Memory) -> Findings:
     source=f"PREB-05, PREB-07, PREB-10; {RESERVING}; {SYNC_CLAIM}",
     on=(f"{VOLUME} MODIFIED",),
     needs=("order",),
+    when=given_by,
 )
 def claim_gets_the_volume_it_names(change: Change, memory: Memory) -> Findings:
     """A claim that names a volume is given no other."""

@@ -24,6 +24,7 @@ from pvkit.conformance.history import Change, Life, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Mark, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.acts import Act, creation_of, deletion_of, is_updatable
 from pvkit.conformance.invariants.cuts import Cuts
+from pvkit.conformance.invariants.moments import begins_to_go, remembered
 from pvkit.conformance.invariants.rest import Standing, standings
 from pvkit.conformance.invariants.sets import (
     CLAIM,
@@ -37,7 +38,6 @@ from pvkit.conformance.invariants.sets import (
     RETENTION_DOC,
     SET,
     UTILS,
-    begins_to_go,
     claim_names,
     claim_role,
     is_exact,
@@ -59,6 +59,7 @@ def is_alive(state: State, obj: Obj, reference: Obj) -> bool:
     return not (deleting(owner) and "foregroundDeletion" in finalizers(owner))
 
 
+@remembered
 def _added(change: Change) -> list[Obj]:
     """The owner references that a claim got by this change, not by the client's hand."""
     old, new = change.old, change.new
@@ -88,11 +89,10 @@ def _of_set(change: Change, reference: Obj) -> tuple[Key, int] | None:
     on=(CLAIM_MADE, CLAIM_CHANGED),
     needs=("order",),
     follows=(Cuts,),
+    when=_added,
 )
 def only_delete_policies_doom_claims(change: Change, memory: Memory) -> Findings:
     """A claim is given to its set only under whenDeleted Delete, to a pod only out of range under whenScaled Delete."""
-    if change.key.kind != CLAIM:
-        return
     cuts = change.state.follow(Cuts)
     for reference in _added(change):
         found = _of_set(change, reference)
@@ -125,6 +125,7 @@ def _dooms(version: Obj, at: int) -> bool:
     level=Level.CONTRACT,
     source=f"untested-upstream 34, PVC-02, HB-017; {RETENTION_DOC}",
     on=(CLAIM_MADE, CLAIM_CHANGED),
+    when=_added,
 )
 def claims_of_others_are_left_alone(change: Change, memory: Memory) -> Findings:
     """A set makes itself or its pod the owner of no claim but those of its own templates and that pod's ordinal."""
@@ -142,6 +143,11 @@ def claims_of_others_are_left_alone(change: Change, memory: Memory) -> Findings:
             )
 
 
+def _is_about_claims(change: Change) -> bool:
+    """A claim begins to go; of pods and sets anything."""
+    return change.key.kind != CLAIM or begins_to_go(change)
+
+
 @invariant(
     "STS-052",
     scope=Scope.EACH_STEP,
@@ -149,6 +155,7 @@ def claims_of_others_are_left_alone(change: Change, memory: Memory) -> Findings:
     source=f"S6, PVC-14, PVC-15, GC-02, RETAIN-15; {COLLECTOR}",
     on=(CLAIM_CHANGED, CLAIM_GONE, POD_GONE, f"{SET} DELETED"),
     needs=("order",),
+    when=_is_about_claims,
 )
 def claims_go_only_with_their_owners(change: Change, memory: Memory) -> Findings:
     """A claim is deleted by nobody but its client, its namespace, or because all that owned it is gone."""
@@ -157,7 +164,7 @@ def claims_go_only_with_their_owners(change: Change, memory: Memory) -> Findings
             yield AT_RISK
         return
     claim, state = change.old, change.state
-    if claim is None or not begins_to_go(change) or is_leaving(state, change.key.namespace):
+    if claim is None or is_leaving(state, change.key.namespace):
         return
     if change.gone and not is_exact(state):
         return
@@ -185,6 +192,7 @@ def _left_behind(change: Change) -> bool:
     on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
+    when=deletion_of,
 )
 def claims_are_doomed_before_their_pod(change: Change, memory: Memory) -> Findings:
     """Under whenScaled Delete a pod is scaled away only when its claims are set to go with it."""
@@ -246,6 +254,7 @@ def is_foreign(claim: Obj, stateful_set: Obj, at: int) -> bool:
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def doomed_claims_are_not_used_again(change: Change, memory: Memory) -> Findings:
     """Under whenScaled Delete no pod is created while a claim of it still belongs to an earlier pod of that name."""
@@ -268,6 +277,14 @@ def _has_seen(act: Act, claim: Obj) -> bool:
     return life is not None and (life.changed <= act.cuts.since or (not act.cuts.blurred and act.state.known(key)))
 
 
+def _loses_owners(change: Change) -> bool:
+    """A component changed the owners of an object that had some."""
+    old, new = change.old, change.new
+    if old is None or new is None or change.by_client:
+        return False
+    return bool(owners(old)) and owners(old) != owners(new)
+
+
 @invariant(
     "STS-055",
     scope=Scope.EACH_STEP,
@@ -275,11 +292,12 @@ def _has_seen(act: Act, claim: Obj) -> bool:
     source="RETAIN-08, GC-02, HB-039; test/e2e/apps/statefulset.go: should not delete PVC when there is another "
     "controller",
     on=(CLAIM_CHANGED,),
+    when=_loses_owners,
 )
 def other_owners_are_kept(change: Change, memory: Memory) -> Findings:
     """An owner that others gave to a claim stays its owner as long as it exists."""
     old, new = change.old, change.new
-    if old is None or new is None or change.by_client or not owners(old) or owners(old) == owners(new):
+    if old is None or new is None:
         return
     kept = {ref.get("uid") for ref in owners(new)}
     yield HELD

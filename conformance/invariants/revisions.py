@@ -37,6 +37,7 @@ DEFAULT_LIMIT = 10
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def pod_names_its_revision(change: Change, memory: Memory) -> Findings:
     """The revision label of a new pod is the full name of a ControllerRevision of its set."""
@@ -62,6 +63,7 @@ def pod_names_its_revision(change: Change, memory: Memory) -> Findings:
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def pod_is_made_from_its_revision(change: Change, memory: Memory) -> Findings:
     """A new pod has the images, labels and annotations of the template that its revision records."""
@@ -215,6 +217,14 @@ def _records(recorded: Obj, stateful_set: Obj) -> bool:
     return made_from(pod, template_of(recorded))
 
 
+def _takes_revision(change: Change) -> bool:
+    """A component wrote another current revision into the status of a set that had one."""
+    if change.old is None or change.new is None or change.by_client:
+        return False
+    was = (change.old.get("status") or {}).get("currentRevision")
+    return bool(was) and was != (change.new.get("status") or {}).get("currentRevision")
+
+
 @invariant(
     "STS-036",
     scope=Scope.EACH_STEP,
@@ -223,15 +233,14 @@ def _records(recorded: Obj, stateful_set: Obj) -> bool:
     on=(f"{SET} MODIFIED",),
     needs=("order",),
     follows=(Cuts,),
+    when=_takes_revision,
 )
 def update_completes_when_all_pods_are_updated(change: Change, memory: Memory) -> Findings:
     """The current revision changes only when all replicas are there, ready and updated."""
     old, new = change.old, change.new
-    if old is None or new is None or change.by_client or change.life.touched("status"):
+    if old is None or new is None or change.life.touched("status"):
         return
     was, status = (old.get("status") or {}).get("currentRevision"), new.get("status") or {}
-    if not was or was == status.get("currentRevision"):
-        return
     # A revision that is gone cannot be the current one any longer; one that is new may not have been seen.
     if change.state.get(REVISION, change.key.namespace, str(was)) is None or not _steady(change, str(was)):
         return

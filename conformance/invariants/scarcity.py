@@ -28,6 +28,7 @@ STORAGE_DOC = "https://kubernetes.io/docs/concepts/workloads/controllers/statefu
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def pod_without_volume_holds_back_the_next(change: Change, memory: Memory) -> Findings:
     """With OrderedReady no pod is created above one whose claim never had a volume."""

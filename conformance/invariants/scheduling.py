@@ -68,11 +68,10 @@ def _late(state: State, life: Life) -> bool:
     source=f"SCHED-07, SCHED-18, SCHED-23, section 15 no. 12; {WAITING}; {BINDER}: checkBindings",
     on=("Pod MODIFIED",),
     needs=("order",),
+    when=_assigned,
 )
 def pod_gets_a_node_after_its_volumes(change: Change, memory: Memory) -> Findings:
     """A pod is given a node only when the binding of each of its claims is complete."""
-    if not _assigned(change):
-        return
     state = change.state
     for at, claim in _claims(state, change.obj):
         life = state.life(at)
@@ -95,11 +94,10 @@ def pod_gets_a_node_after_its_volumes(change: Change, memory: Memory) -> Finding
     source=f"SCHED-13, SCHED-19, W2; {AFFINITY}; {BINDER}: FindPodVolumes",
     on=("Pod MODIFIED",),
     needs=("order",),
+    when=_assigned,
 )
 def pod_goes_where_its_volumes_are(change: Change, memory: Memory) -> Findings:
     """A pod is given only a node from which each of its volumes can be reached."""
-    if not _assigned(change):
-        return
     state, at_node = change.state, Key("Node", "", _assigned(change))
     node, node_life = state.lookup(at_node), state.life(at_node)
     if node is None or node_life is None or node_life.touched("labels", since=change.life.born):
@@ -137,10 +135,11 @@ def _new_volume(change: Change, volume: Obj) -> bool:
     source=f"SCHED-14, SCHED-26, X1; {MODES}; {RESTRICTIONS}",
     on=("Pod MODIFIED",),
     needs=("order",),
+    when=_assigned,
 )
 def one_pod_uses_an_exclusive_claim(change: Change, memory: Memory) -> Findings:
     """No pod is given a node while another one on a node uses the same ReadWriteOncePod claim."""
-    if not _assigned(change) or not change.state.faults <= SEEING:
+    if not change.state.faults <= SEEING:
         return
     state = change.state
     for at, claim in _claims(state, change.obj, ephemeral=False):
@@ -166,13 +165,21 @@ def _uses(change: Change, pod: Obj, claim: Key) -> bool:
     return not node_name(life.first) or (life.born < change.life.born and not _late(change.state, life))
 
 
+def _assigned_or_going(change: Change) -> object:
+    """A pod is given a node, or a claim is on its way out."""
+    if change.key.kind == CLAIM:
+        return change.new is None or deleting(change.new)
+    return _assigned(change)
+
+
 @invariant(
     "PVB-113",
     scope=Scope.EACH_STEP,
     level=Level.UPSTREAM,
     source=f"PROT-10, SCHED-17; {BINDER}",
-    on=("Pod", CLAIM),
+    on=("Pod MODIFIED", CLAIM),
     needs=("order",),
+    when=_assigned_or_going,
 )
 def pod_gets_no_node_for_a_claim_on_its_way_out(change: Change, memory: Memory) -> Findings:
     """A pod is given no node if one of its claims was to be deleted before the pod was made."""
@@ -183,7 +190,7 @@ def pod_gets_no_node_for_a_claim_on_its_way_out(change: Change, memory: Memory) 
             memory[change.key] = (change.event.index, change.event.time)
         return
     state = change.state
-    if not _assigned(change) or not state.faults <= SEEING:
+    if not state.faults <= SEEING:
         return
     for at, claim in _claims(state, change.obj):
         if claim is None:

@@ -17,6 +17,7 @@ from pvkit.conformance.invariants.sets import CONTROL, PODS_BY_PARENT, SET
 STATUS_DOC = "https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/stateful-set-v1/#StatefulSetStatus"
 VALIDATION = "pkg/apis/apps/validation/validation.go: ValidateStatefulSetStatus"
 COUNTS = ("replicas", "readyReplicas", "availableReplicas", "currentReplicas", "updatedReplicas")
+TOLD_OF_PODS = ("replicas", "readyReplicas", "updatedReplicas")
 COMPLETES_ALL_SINCE = 37
 
 
@@ -78,6 +79,13 @@ def _may_go_back(change: Change) -> bool:
     return not change.state.faults.isdisjoint({"crash", "second-leader"})
 
 
+def _recounts(change: Change) -> bool:
+    """A component wrote other counts of pods."""
+    if change.old is None or change.new is None or change.by_client:
+        return False
+    return _told_of_pods(_status(change.old), _status(change.new))
+
+
 @invariant(
     "STS-072",
     scope=Scope.EACH_STEP,
@@ -86,25 +94,22 @@ def _may_go_back(change: Change) -> bool:
     on=(f"{SET} MODIFIED",),
     needs=("order",),
     follows=(Cuts,),
+    when=_recounts,
 )
 def counts_are_of_some_moment(change: Change, memory: Memory) -> Findings:
     """Every status that a set writes counts its pods, the ready and the updated ones as they were at one moment."""
-    old, new = change.old, change.new
-    if change.key.kind != SET or old is None or new is None or change.by_client:
-        return
+    new = change.obj
     status = _status(new)
-    if _status(old) == status or not _told_of_pods(_status(old), status):
-        return
     yield AT_RISK if _count(status, "replicas") else HELD
     cuts = change.state.follow(Cuts)
     if any(_counted(cut, new, status) for cut in cuts.cuts(change.key)) or not cuts.whole(change.key):
         return
-    told = {field: _count(status, field) for field in ("replicas", "readyReplicas", "updatedReplicas")}
+    told = {field: _count(status, field) for field in TOLD_OF_PODS}
     yield Violation(f"set {name(new)} says {told}, which its pods were at no moment that it may have seen", (new,))
 
 
 def _told_of_pods(old: Obj, new: Obj) -> bool:
-    return any(_count(old, field) != _count(new, field) for field in ("replicas", "readyReplicas", "updatedReplicas"))
+    return any(_count(old, field) != _count(new, field) for field in TOLD_OF_PODS)
 
 
 def _counted(cut: Cut, stateful_set: Obj, status: Obj) -> bool:
@@ -194,7 +199,7 @@ def finished_update_is_told(state: State, memory: Memory) -> Findings:
         stateful_set, status = standing.stateful_set, _status(standing.stateful_set)
         if strategy(stateful_set) != "RollingUpdate" and state.setup.minor < COMPLETES_ALL_SINCE:
             continue
-        counts = {_count(status, field) for field in ("replicas", "readyReplicas", "updatedReplicas")}
+        counts = {_count(status, field) for field in TOLD_OF_PODS}
         if counts != {replicas(stateful_set)} or not status.get("updateRevision"):
             continue
         yield AT_RISK

@@ -116,14 +116,6 @@ def _is_disrupted(pod: Obj) -> bool:
     return (condition(pod, "DisruptionTarget") or {}).get("status") == "True"
 
 
-def begins_to_go(change: Change) -> bool:
-    """Whether this is the first that is seen of a deletion which the client did not ask for."""
-    old, new = change.old, change.new
-    if old is None or change.by_client or deleting(old):
-        return False
-    return new is None or deleting(new)
-
-
 def is_exact(state: State) -> bool:
     """Whether the history knows of each removal who asked for it.
 

@@ -18,6 +18,7 @@ from pvkit.conformance.invariants.acts import (
     recreates,
 )
 from pvkit.conformance.invariants.cuts import Cuts
+from pvkit.conformance.invariants.moments import remembered
 from pvkit.conformance.invariants.sets import (
     CONTROL,
     POD_CHANGED,
@@ -33,10 +34,16 @@ from pvkit.conformance.invariants.sets import (
 PARTITION_DOC = "https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#partitions"
 
 
+@remembered
 def _kept(change: Change) -> Act | None:
     """The deletion of a pod that is in range in every version of its set."""
     act = deletion_of(change)
     return None if act is None or act.maybe_condemned else act
+
+
+def _kept_or_set(change: Change) -> object:
+    """A set deletes a pod that is in range; of sets anything."""
+    return change.key.kind == SET or _kept(change)
 
 
 @invariant(
@@ -47,6 +54,7 @@ def _kept(change: Change) -> Act | None:
     on=(POD_CHANGED, POD_GONE, SET),
     needs=("order",),
     follows=(Cuts,),
+    when=_kept_or_set,
 )
 def on_delete_waits(change: Change, memory: Memory) -> Findings:
     """With OnDelete a set never deletes a pod in range by itself."""
@@ -71,6 +79,7 @@ def _template_changed(change: Change) -> bool:
     on=(POD_CHANGED, POD_GONE, SET),
     needs=("order",),
     follows=(Cuts,),
+    when=_kept_or_set,
 )
 def partition_is_kept(change: Change, memory: Memory) -> Findings:
     """A rolling update leaves the pods below the partition alone."""
@@ -108,6 +117,7 @@ def _index(act: Act, version: Obj) -> int:
     on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
+    when=_kept,
 )
 def pod_goes_for_a_reason(change: Change, memory: Memory) -> Findings:
     """A pod in range that runs at the wanted revision is not deleted by its set."""
@@ -133,6 +143,7 @@ def pod_goes_for_a_reason(change: Change, memory: Memory) -> Findings:
     on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
+    when=_kept,
 )
 def update_goes_from_the_top(change: Change, memory: Memory) -> Findings:
     """With OrderedReady an update replaces the highest outdated pod, one at a time, while all others are ready."""
@@ -156,6 +167,7 @@ def update_goes_from_the_top(change: Change, memory: Memory) -> Findings:
     on=(POD_CHANGED, POD_GONE),
     needs=("order",),
     follows=(Cuts,),
+    when=_kept,
 )
 def update_in_parallel_keeps_its_budget(change: Change, memory: Memory) -> Findings:
     """With Parallel an update replaces a pod when all above it are updated and ready, or maxUnavailable leaves room."""
@@ -179,6 +191,7 @@ def update_in_parallel_keeps_its_budget(change: Change, memory: Memory) -> Findi
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def new_pod_is_of_the_right_revision(change: Change, memory: Memory) -> Findings:
     """A new pod is made from the current revision below the partition, from the set's template elsewhere."""
@@ -198,6 +211,7 @@ def new_pod_is_of_the_right_revision(change: Change, memory: Memory) -> Findings
     on=(POD_MADE,),
     needs=("order",),
     follows=(Cuts,),
+    when=creation_of,
 )
 def new_pod_is_of_the_counted_revision(change: Change, memory: Memory) -> Findings:
     """Without rollingUpdate in the strategy, the first currentReplicas pods are made from the current revision."""
