@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pvkit.backends.live.consent import Ask
 
 LIVE = "live"
+MODEL_ONLY = frozenset({"turns", "order", "settings"})
+NOT_FOR_GUESTS = frozenset({"nodes", "affinity", "defaults", "recycling"})
+"""Features that would need what belongs to everybody: nodes, default classes, the recycler's pods."""
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
@@ -50,3 +53,11 @@ def opened(spec: str, given: Mapping[str, Any]) -> Any:
         click.echo(look(given["kubeconfig"], given["context"]))
         return SimpleNamespace(close=lambda: None)
     return open_live(given["kubeconfig"], given["context"], given["yes"], asker(), partial(click.echo, err=True))
+
+
+def playable(backend: Any) -> tuple[str, ...]:
+    """The features that plans for a cluster can be about: no clock or order of its own, and on others' no nodes."""
+    from pvkit.strategies.features import PLAIN
+
+    guest = "nodes" in backend.describe().lacks
+    return tuple(entry for entry in PLAIN if entry not in MODEL_ONLY and not (guest and entry in NOT_FOR_GUESTS))

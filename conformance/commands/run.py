@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from pvkit.backends.errors import BackendError, UsageError
-from pvkit.conformance.commands.cluster_options import LIVE, cluster_options, opened
+from pvkit.conformance.commands.cluster_options import LIVE, cluster_options, opened, playable
 
 FORMATS = ("text", "junit", "json", "yaml", "html")
 OF_NO_EFFECT = frozenset({"output_dir", "report", "trace", "dry_run", "quiet", "no_color", "yes"})
@@ -109,7 +109,8 @@ def _run(backend: Any, invariants: Any, asked: Any, folder: Path, given: dict[st
             progress(given["quiet"], _colorful(given)) as hear,
         ):
             keep = file.write if file else (lambda history: None)
-            return run(backend, invariants, asked, plans(asked.profile), hear, keep)
+            features = playable(backend) if asked.spec == LIVE else None
+            return run(backend, invariants, asked, plans(asked.profile, features, asked.spec != LIVE), hear, keep)
     except PlanFailed as error:
         saved = save_plan(error.plan, folder / "failures", "error", {"message": str(error), "backend": asked.spec})
         again = f"pvkit replay {saved} --backend {asked.spec}"
