@@ -40,7 +40,7 @@ def test_an_up_that_is_ended_leaves_nothing_running_and_nothing_behind(
     running.communicate()
     assert all(gone(process) for process in processes)
     until(lambda: not (clusters / "one").exists(), "the folder is gone")
-    assert running.returncode == (130 if number == signal.SIGINT else -number)
+    assert running.returncode == (-number if number == signal.SIGKILL else 130)
 
 
 def test_a_component_that_ends_at_once_is_named_with_its_last_words_and_nothing_is_left(
