@@ -11,7 +11,6 @@ from pvkit.backends.reference.conditions import with_condition
 from pvkit.backends.reference.gates import gate
 from pvkit.backends.workloads import node_name
 
-
 TOPOLOGY = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 
 

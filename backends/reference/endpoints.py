@@ -21,7 +21,7 @@ from pvkit.backends.objects import (
     selects,
     uid,
 )
-from pvkit.backends.reference.rules import STOP, Controller, Effect, Write, rule
+from pvkit.backends.reference.rules import STOP, Controller, Effect, Write, nothing, rule
 from pvkit.backends.reference.view import Seen
 from pvkit.backends.tables import Index
 from pvkit.backends.workloads import is_finished, is_ready, node_name
@@ -29,6 +29,7 @@ from pvkit.backends.workloads import is_finished, is_ready, node_name
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 HEADLESS = "service.kubernetes.io/headless"
+ZONE = "topology.kubernetes.io/zone"
 ALL = ""
 """In place of a pod's name: look at all pods of the Service."""
 
@@ -58,8 +59,8 @@ def slice_key(service: Obj) -> Key:
     return Key("EndpointSlice", namespace(service), f"{name(service)}-{uid(service)[3:8]}")
 
 
-def endpoint(pod: Obj, service: Obj) -> Obj | None:
-    """The endpoint of a pod; `None` for a pod without address or one that has finished (DNS-05)."""
+def endpoint(pod: Obj, service: Obj, node: Obj | None = None) -> Obj | None:
+    """The endpoint of a pod on a node; `None` for a pod without address or one that has finished (DNS-05)."""
     address = get(pod, "status", "podIP")
     if not address or is_finished(pod):
         return None
@@ -73,7 +74,13 @@ def endpoint(pod: Obj, service: Obj) -> Obj | None:
     }
     if pod["spec"].get("hostname") and pod["spec"].get("subdomain") == name(service):
         made["hostname"] = pod["spec"]["hostname"]
+    if node is not None and labels(node).get(ZONE):
+        made["zone"] = labels(node)[ZONE]
     return made
+
+
+def _endpoint(seen: Seen, pod: Obj, service: Obj) -> Obj | None:
+    return endpoint(pod, service, seen.get("Node", "", node_name(pod)))
 
 
 def _ports(service: Obj, endpoints: list[Obj]) -> list[Obj]:
@@ -100,7 +107,7 @@ def _endpoints(seen: Seen, service: Obj) -> list[Obj]:
     """All endpoints of a Service, by the names of their pods."""
     pair = sorted(_selector(service).items())[0]
     pods = [pod for pod in seen.find(PODS, (namespace(service), *pair)) if _selects(service, pod)]
-    return [made for made in (endpoint(pod, service) for pod in pods) if made is not None]
+    return [made for made in (_endpoint(seen, pod, service) for pod in pods) if made is not None]
 
 
 def _selects(service: Obj, pod: Obj) -> bool:
@@ -115,7 +122,7 @@ def _renewed(seen: Seen, service: Obj, known: list[Obj], changed: Iterable[str])
     fresh: dict[str, Obj | None] = {}
     for pod_name in sorted(changed):
         pod = seen.get("Pod", namespace(service), pod_name)
-        fresh[pod_name] = endpoint(pod, service) if pod is not None and _selects(service, pod) else None
+        fresh[pod_name] = _endpoint(seen, pod, service) if pod is not None and _selects(service, pod) else None
     kept = [fresh.pop(entry["targetRef"]["name"], entry) for entry in known]
     return [entry for entry in (*kept, *fresh.values()) if entry is not None]
 
@@ -211,6 +218,6 @@ def _start(memory: dict[str, Any]) -> None:
 ENDPOINT_SLICES = Controller(
     name="endpointslice",
     rules={"Service": (publish, follow)},
-    watches={"Service": _service_changed, "Pod": _pod_changed, "EndpointSlice": _slice_changed},
+    watches={"Service": _service_changed, "Pod": _pod_changed, "EndpointSlice": _slice_changed, "Node": nothing},
     start=_start,
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pvkit.backends.objects import Obj, owners, uid
-from tests.backends.reference.cluster import Cluster, pod
+from tests.backends.reference.cluster import Cluster, node, pod
 
 
 def service(called: str = "web", **spec: Any) -> Obj:
@@ -159,3 +159,10 @@ def test_a_slice_without_endpoints_has_no_ports() -> None:
     cluster.delete("Pod", "web-0")
     cluster.settle()
     assert [entry["ports"] for entry in cluster.store.list("EndpointSlice")] == [[]]
+
+
+def test_an_endpoint_tells_the_zone_of_its_node() -> None:
+    cluster = Cluster(node("n1", **{"topology.kubernetes.io/zone": "a"}))
+    cluster.create(service(), web("web-0"))
+    cluster.settle()
+    assert endpoints(cluster)["web-0"]["zone"] == "a"
