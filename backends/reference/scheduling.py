@@ -228,7 +228,9 @@ def _volume_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Ke
     waiting = woken(seen, ("volume", name(new)), ("volumes", storage_class(new))) if new is not None else []
     references = [claim_ref(volume) for volume in (old, new) if volume is not None]
     claims = {
-        Key("PersistentVolumeClaim", str(ref.get("namespace") or ""), str(ref["name"])) for ref in references if ref
+        Key("PersistentVolumeClaim", str(ref.get("namespace") or ""), str(ref.get("name") or ""))
+        for ref in references
+        if ref
     }
     return [*waiting, *concerned(seen, *sorted(claims))]
 
