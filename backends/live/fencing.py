@@ -12,6 +12,7 @@ from time import monotonic
 
 from pvkit.backends.errors import ApiError, Unavailable
 from pvkit.backends.live.connection import Connection, path_of
+from pvkit.backends.live.reaching import UNAUTHORIZED, explained
 from pvkit.backends.live.watching import Tape
 from pvkit.backends.objects import NAMESPACED, Key, Obj, version
 
@@ -36,7 +37,9 @@ def _complete(connection: Connection, tape: Tape, kind: str, place: str, limit: 
     """The version up to which one kind's stream is complete in one namespace ("" for kinds without)."""
     try:
         listed = connection.request("GET", path_of(Key(kind, place, "")))
-    except (ApiError, Unavailable):
+    except (ApiError, Unavailable) as error:
+        if getattr(error, "code", 0) == UNAUTHORIZED:  # No wait mends that.
+            raise explained(error, connection.server) from None
         return 0
     items: list[Obj] = [{"kind": kind, **item} for item in listed["items"]]
     mine = [item for item in items if tape.is_mine(item)]

@@ -12,7 +12,7 @@ from pvkit.backends.live.fencing import fence
 from pvkit.backends.live.naming import Names
 from pvkit.backends.live.reaching import UNAUTHORIZED, explained
 from pvkit.backends.live.watching import Frame, Tape
-from pvkit.backends.objects import Key, Obj, key, version
+from pvkit.backends.objects import Key, Obj, key, version, without
 from pvkit.backends.protocol import Event, Operation, Outcome
 
 READS = ("get", "list")
@@ -83,7 +83,9 @@ class Play:
 
     def _as_told(self, found: Obj) -> Obj:
         if isinstance(found.get("items"), list):
-            return {**found, "items": [self.names.told(item) for item in found["items"]]}
+            kind = str(found.get("kind", "")).removesuffix("List")  # The items themselves do not tell theirs.
+            told = [self.names.told({"kind": kind, **item}) for item in found["items"]]
+            return {**found, "items": [without(item, ("kind",)) for item in told]}
         return self.names.told(found) if "metadata" in found else found
 
     def _present(self) -> int:
