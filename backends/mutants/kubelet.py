@@ -138,7 +138,7 @@ def orphans_of_lost_nodes_stay() -> Iterable[Edit]:
     yield edit(pod_collection, "_orphaned", lambda original: lambda seen, pod: False)
 
 
-@mutant("hostname-for-everybody", breaks=(), family="FIELD")
+@mutant("hostname-for-everybody", breaks=("STS-110",), family="FIELD")
 def hostname_for_everybody() -> Iterable[Edit]:
     """Endpoints of any service carry the pods' hostnames."""
 
@@ -153,7 +153,7 @@ def hostname_for_everybody() -> Iterable[Edit]:
     yield edit(endpoints, "endpoint", make)
 
 
-@mutant("unready-endpoints-serve", breaks=(), family="FIELD")
+@mutant("unready-endpoints-serve", breaks=("STS-111",), family="FIELD")
 def unready_endpoints_serve() -> Iterable[Edit]:
     """Endpoints of pods that are not ready, or are terminating, are told as ready."""
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from pvkit.backends.mutants.registry import Edit, edit, mutant
-from pvkit.backends.objects import put, without
-from pvkit.backends.reference import claim_templates, identity, membership, ordering, replicas, retention
+from pvkit.backends.objects import deleting, name, put, without
+from pvkit.backends.reference import claim_templates, identity, membership, ordering, passes, replicas, retention
 from pvkit.backends.workloads import ordinal, ordinals
 
 
@@ -138,7 +138,13 @@ def retention_forgets_the_start() -> Iterable[Edit]:
     yield edit(retention, "ordinals", make)
 
 
-@mutant("doomed-claim-reused", breaks=(), after="instaclustr/cassandra-operator#398", family="STEPS")
+@mutant(
+    "doomed-claim-reused",
+    breaks=("STS-054",),
+    after="instaclustr/cassandra-operator#398",
+    needs=("refused",),
+    family="STEPS",
+)
 def doomed_claim_reused() -> Iterable[Edit]:
     """A new pod takes the claim that is doomed to go with its predecessor."""
     for module in (ordering, replicas):
@@ -176,7 +182,7 @@ def _has_any(claim: Any, stateful_set: Any, pod: Any) -> bool:
     return all(retention.has_owner(claim, owner) == (wanted is owner) for owner in (stateful_set, pod))
 
 
-@mutant("adopts-when-going", breaks=("STS-006",), after="kubernetes/kubernetes#84982", needs=("stale",), family="CACHE")
+@mutant("adopts-when-going", breaks=("STS-006",), after="kubernetes/kubernetes#84982", family="CACHE")
 def adopts_when_going() -> Iterable[Edit]:
     """Orphans are adopted without asking the API server whether the set is still there."""
     yield edit(membership, "may_adopt", lambda original: lambda seen, stateful_set: True)
@@ -205,3 +211,31 @@ def pod_moves_to_next_claim() -> Iterable[Edit]:
         return new_pod
 
     yield edit(replicas, "new_pod", make)
+
+
+@mutant("template-class-dropped", breaks=("STS-043",), canary=True, family="FIELD")
+def template_class_dropped() -> Iterable[Edit]:
+    """Claims are made without the class that their template names."""
+
+    def make(original: Any) -> Any:
+        return lambda *given: without(original(*given), ("spec", "storageClassName"))
+
+    yield edit(replicas, "new_claim", make)
+
+
+@mutant("condemned-claims-deleted", breaks=("STS-052",), after="pravega/zookeeper-operator#314", family="SCOPE")
+def condemned_claims_deleted() -> Iterable[Edit]:
+    """Scaling down deletes the claims of a pod itself, before the pod and whatever the policy says."""
+    from pvkit.backends.reference import scaling
+
+    def make(original: Any) -> Any:
+        def remove(seen: Any, work: Any, slot: Any, step: str = "delete") -> Any:
+            held = [claim for claim in claim_templates.claims(seen, work, slot) if not deleting(claim)]
+            left = [claim for claim in held if f"drop {name(claim)}" not in slot.done]
+            if not left:
+                return original(seen, work, slot, step)
+            return passes.ask_for(work, slot, f"drop {name(left[0])}", "delete", left[0], lambda _: None, blind=True)
+
+        return remove
+
+    yield edit(scaling, "remove", make)

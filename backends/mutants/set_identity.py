@@ -4,9 +4,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pvkit.backends.mutants.registry import Edit, edit, mutant
-from pvkit.backends.objects import labels, owners, put, without
-from pvkit.backends.reference import identity, membership, ordering, passes, replicas
-from pvkit.backends.workloads import POD_INDEX_LABEL, POD_NAME_LABEL, REVISION_LABEL, first_ordinal, ordinal
+from pvkit.backends.objects import deleting, labels, owners, put, without
+from pvkit.backends.reference import endpoints, identity, membership, ordering, passes, replicas
+from pvkit.backends.workloads import (
+    POD_INDEX_LABEL,
+    POD_NAME_LABEL,
+    REVISION_LABEL,
+    first_ordinal,
+    is_ready,
+    ordinal,
+    ordinals,
+)
 
 
 def _pod(change: Callable[[Any, Any], Any]) -> Edit:
@@ -97,7 +105,42 @@ def never_adopts() -> Iterable[Edit]:
     yield edit(membership.adopt_pod, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("label-not-repaired", breaks=(), family="FIELD")
+@mutant("label-not-repaired", breaks=("STS-083",), family="FIELD")
 def label_not_repaired() -> Iterable[Edit]:
     """A pod's name label that somebody changed is left as it is."""
     yield edit(ordering, "identity_matches", lambda original: lambda owner, pod: True)
+
+
+@mutant("padded-ordinals", breaks=("STS-001",), canary=True, family="NAME")
+def padded_ordinals() -> Iterable[Edit]:
+    """Ordinals have two digits in the names of pods."""
+    yield edit(identity, "pod_name", lambda original: lambda owner, at: f"{owner['metadata']['name']}-{at:02d}")
+
+
+@mutant("condemns-by-name", breaks=("STS-008",), after="kubernetes/kubernetes#25224", family="NAME")
+def condemns_by_name() -> Iterable[Edit]:
+    """Scaling down takes every pod that is named like one of the set's, whoever owns it."""
+
+    def make(original: Any) -> Any:
+        def arrange(seen: Any, work: Any) -> None:
+            where = work.stateful_set["metadata"]
+            orphans = [pod for pod in seen.find(passes.PODS, (where["namespace"], "")) if not deleting(pod)]
+            named = [pod for pod in orphans if pod["metadata"]["name"].rpartition("-")[0] == where["name"]]
+            work.members += [
+                pod for pod in named if ordinal(pod) >= 0 and ordinal(pod) not in ordinals(work.stateful_set)
+            ]
+            original(seen, work)
+
+        return arrange
+
+    yield edit(ordering, "arrange", make)
+
+
+@mutant("unready-pods-not-published", breaks=("STS-112",), family="FIELD")
+def unready_pods_not_published() -> Iterable[Edit]:
+    """A pod that is not ready has no endpoint at all."""
+
+    def make(original: Any) -> Any:
+        return lambda pod, service: original(pod, service) if is_ready(pod) else None
+
+    yield edit(endpoints, "endpoint", make)

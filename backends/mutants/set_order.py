@@ -21,7 +21,7 @@ def ordered_is_parallel() -> Iterable[Edit]:
     yield edit(passes, "is_parallel", lambda original: lambda stateful_set: True)
 
 
-@mutant("next-pod-before-ready", breaks=("STS-011", "STS-016", "STS-090"), after="W6", family="GATE")
+@mutant("next-pod-before-ready", breaks=("STS-011", "STS-090"), after="W6", family="GATE")
 def next_pod_before_ready() -> Iterable[Edit]:
     """The next pod is created as soon as the one before it exists, ready or not."""
     yield edit(ordering, "stops", lambda original: lambda work, pod: deleting(pod))
@@ -78,7 +78,7 @@ def scales_down_all_at_once() -> Iterable[Edit]:
     yield edit(scaling.delete_highest, "body", make)
 
 
-@mutant("scales-down-past-broken-pods", breaks=("STS-023",), after="kubernetes/kubernetes#95586", family="GATE")
+@mutant("scales-down-past-broken-pods", breaks=("STS-015",), after="kubernetes/kubernetes#95586", family="GATE")
 def scales_down_past_broken_pods() -> Iterable[Edit]:
     """Scaling down does not wait for the pods that stay."""
     yield edit(scaling, "in_range_passed", lambda original: lambda seen, work: ordering.acts(seen, work))
@@ -90,7 +90,13 @@ def broken_pod_blocks_scale_down() -> Iterable[Edit]:
     yield edit(scaling, "first_unhealthy", lambda original: lambda work: None)
 
 
-@mutant("failed-pod-stays", breaks=(), family="GATE")
+@mutant("broken-pods-leave-together", breaks=("STS-016",), after="kubernetes/kubernetes#123918", family="GATE")
+def broken_pods_leave_together() -> Iterable[Edit]:
+    """A condemned pod that is not ready goes though one below it is not ready, either."""
+    yield edit(scaling, "first_unhealthy", lambda original: lambda work: work.condemned.slots[0])
+
+
+@mutant("failed-pod-stays", breaks=("STS-100",), family="GATE")
 def failed_pod_stays() -> Iterable[Edit]:
     """A pod that Failed is not replaced."""
 
@@ -101,7 +107,7 @@ def failed_pod_stays() -> Iterable[Edit]:
     yield edit(ordering, "is_finished", make)
 
 
-@mutant("succeeded-pod-stays", breaks=(), after="kubernetes/kubernetes#120398", family="GATE")
+@mutant("succeeded-pod-stays", breaks=("STS-101",), after="kubernetes/kubernetes#120398", family="GATE")
 def succeeded_pod_stays() -> Iterable[Edit]:
     """A pod that Succeeded is not replaced."""
 
@@ -126,7 +132,7 @@ def one_pod_too_many() -> Iterable[Edit]:
     yield edit(ordering, "ordinals", make)
 
 
-@mutant("works-while-terminating", breaks=(), family="GATE")
+@mutant("works-while-terminating", breaks=("STS-013",), family="GATE")
 def works_while_terminating() -> Iterable[Edit]:
     """A set that is being deleted goes on creating and deleting pods."""
     yield edit(ordering, "acts", lambda original: lambda seen, work: True)

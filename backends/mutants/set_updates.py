@@ -1,14 +1,16 @@
 """Sets that update the wrong pods, in the wrong order, or lose track of revisions and counts."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from pvkit.backends.mutants.registry import Edit, edit, mutant
 from pvkit.backends.objects import deleting, name
-from pvkit.backends.reference import ordering, passes, replicas, revisions, set_status, updates
+from pvkit.backends.reference import admission, identity, ordering, passes, replicas, revisions, set_status, updates
+from pvkit.backends.reference.clock import stamp
 
 
-@mutant("partition-by-ordinal", breaks=(), family="GATE")
+@mutant("partition-by-ordinal", breaks=("STS-025",), family="GATE")
 def partition_by_ordinal() -> Iterable[Edit]:
     """The partition is compared with the ordinal, not with the place in the set."""
     yield edit(ordering, "first_ordinal", lambda original: lambda stateful_set: 0)
@@ -21,7 +23,7 @@ def partition_ignored() -> Iterable[Edit]:
     yield edit(ordering, "partition", lambda original: lambda stateful_set: 0)
 
 
-@mutant("new-pods-at-new-revision", breaks=(), after="kubernetes/kubernetes#119685", family="GATE")
+@mutant("new-pods-at-new-revision", breaks=("STS-025", "STS-026"), after="kubernetes/kubernetes#119685", family="GATE")
 def new_pods_at_new_revision() -> Iterable[Edit]:
     """A pod below the partition that is created again gets the new template."""
     for module in (ordering, replicas):
@@ -68,7 +70,7 @@ def update_never_starts() -> Iterable[Edit]:
     yield edit(updates, "is_outdated", lambda original: lambda work, slot: False)
 
 
-@mutant("update-done-too-early", breaks=(), after="kubernetes/kubernetes#119685", needs=("refused",), family="GATE")
+@mutant("update-done-too-early", breaks=("STS-036",), after="kubernetes/kubernetes#119685", needs=("refused",), family="GATE")
 def update_done_too_early() -> Iterable[Edit]:
     """After a refused create the update counts as complete, by the pods that are there."""
 
@@ -91,7 +93,7 @@ def update_never_completes() -> Iterable[Edit]:
     yield edit(set_status, "completed", lambda original: lambda work, status: status)
 
 
-@mutant("revision-per-restart", breaks=(), after="kubernetes/kubernetes#56355", needs=("crash",), family="CACHE")
+@mutant("revision-per-restart", breaks=("STS-032",), after="kubernetes/kubernetes#56355", needs=("crash",), family="CACHE")
 def revision_per_restart() -> Iterable[Edit]:
     """With no revision cached the name that is taken counts as a collision, so an equal revision gets a new name."""
 
@@ -190,3 +192,69 @@ def generation_ahead() -> Iterable[Edit]:
 def status_never_settles() -> Iterable[Edit]:
     """The status is written only while the set has no pods."""
     yield edit(set_status, "differs", lambda original: lambda old, new: new["replicas"] == 0 and original(old, new))
+
+
+@mutant("any-change-is-an-update", breaks=("STS-022",), family="GATE")
+def any_change_is_an_update() -> Iterable[Edit]:
+    """Any change to a set's spec replaces a pod, not only a new template."""
+
+    def make(original: Any) -> Any:
+        def is_outdated(work: Any, slot: Any) -> bool:
+            generation = work.stateful_set["metadata"]["generation"]
+            seen = (work.stateful_set.get("status") or {}).get("observedGeneration", generation)
+            return bool(original(work, slot)) or (seen < generation and not deleting(slot.pod))
+
+        return is_outdated
+
+    yield edit(updates, "is_outdated", make)
+
+
+@mutant("new-template-under-old-name", breaks=("STS-031",), after="kubernetes/kubernetes#119685", family="FIELD")
+def new_template_under_old_name() -> Iterable[Edit]:
+    """A pod that is due at the current revision says so, but is made from the wanted template."""
+
+    def make(original: Any) -> Any:
+        def make_pod(seen: Any, work: Any, slot: Any) -> Any:
+            with_new = revisions.template(work.update)
+            due = ordering.revision_for(work, slot.ordinal)
+            return identity.new_pod(work.stateful_set, with_new, name(due), slot.ordinal)
+
+        return make_pod
+
+    yield edit(replicas, "make_pod", make)
+
+
+@mutant("revisions-numbered-by-count", breaks=("STS-033",), family="COUNT")
+def revisions_numbered_by_count() -> Iterable[Edit]:
+    """A revision's number is the number of revisions there are, so a roll-back or a trimmed history repeats one."""
+    yield edit(revisions, "_next", lambda original: lambda work: len(work.recorded) + 1)
+
+
+@mutant("condemned-pods-are-no-replicas", breaks=("STS-070",), after="kubernetes/kubernetes#56355", family="COUNT")
+def condemned_pods_are_no_replicas() -> Iterable[Edit]:
+    """Condemned pods count as ready but not among the replicas, and nobody compares the counts."""
+
+    def make(original: Any) -> Any:
+        def new_status(seen: Any, work: Any) -> Any:
+            status = original(seen, work)
+            return {**status, "replicas": min(status["replicas"], len(work.in_range.slots))}
+
+        return new_status
+
+    yield edit(set_status, "new_status", make)
+    unchecked = replace(admission.TREATMENTS["StatefulSet"], status=lambda old, new, at: ())
+    yield edit(admission, "TREATMENTS", lambda original: {**original, "StatefulSet": unchecked})
+
+
+@mutant("status-tells-the-time", breaks=("STS-076",), family="COUNT")
+def status_tells_the_time() -> Iterable[Edit]:
+    """Each look at a set leaves its time in the status, so that a set at rest is written again and again."""
+
+    def make(original: Any) -> Any:
+        def new_status(seen: Any, work: Any) -> Any:
+            told = {"type": "Checked", "status": "True", "lastTransitionTime": stamp(int(work.now))}
+            return {**original(seen, work), "conditions": [told]}
+
+        return new_status
+
+    yield edit(set_status, "new_status", make)

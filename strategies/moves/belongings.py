@@ -99,9 +99,11 @@ def under_a_policy(world: World, numbers: Digits) -> None:
         world.settle()
     if numbers.chance(80):
         _add_owner(world, numbers, found)
-    busy = numbers.chance(70) and world.has("views")
-    if busy:
+    late = numbers.pick(("", "refuse", "freeze", "refuse")) if world.has("calls") else ""
+    if late == "freeze":
         world.fault("freeze", controller="garbage-collector")
+    elif late:
+        world.fault("refuse", controller="garbage-collector", kind="PersistentVolumeClaim", times=4, answer="timeout")
     match numbers.number(8):
         case 5:
             world.patch(at, {"spec": retained(*numbers.pick((("Retain", "Retain"), ("Delete", "Delete"))))})
@@ -111,10 +113,10 @@ def under_a_policy(world: World, numbers: Digits) -> None:
             world.delete(key(numbers.pick(owned(world, found) or [found])))
         case _:
             world.scale(at, max(count - 1 - numbers.number(2), 0))
-            world.turns(numbers.pick((0, 3, 5, 8, 12, 20, 30)))
+            world.turns(numbers.pick((30, 20, 0, 8, 14, 40, 12)))
             world.scale(at, count)
     pause(world, numbers)
-    if busy:
+    if late == "freeze":
         world.fault("thaw", controller="garbage-collector")
     pause(world, numbers)
 
@@ -133,7 +135,7 @@ def _add_owner(world: World, numbers: Digits, stateful_set: Obj) -> None:
         world.settle()
 
 
-@move("sets", weight=8)
+@move("sets", weight=12)
 def doubtful_members(world: World, numbers: Digits) -> None:
     """A running set meets pods that look like its own in some respect, or one of its own no longer does."""
     found = running_set(world, numbers, 2)
@@ -141,12 +143,13 @@ def doubtful_members(world: World, numbers: Digits) -> None:
     if found is None or not pods:
         return
     mine, high = numbers.pick(pods), first_ordinal(found) + replicas(found)
-    match numbers.number(7):
+    what = numbers.number(8)
+    match what:
         case 0:
             world.create(
                 pod(numbers.pick(("p1", "web-x", "other-0")), labels=dict(labels(mine)), namespace=namespace(found))
             )
-        case 1:
+        case 1 | 7:
             world.create(pod(f"{name(found)}-{high + numbers.number(2)}", namespace=namespace(found)))
         case 2:
             world.patch(key(mine), {"metadata": {"labels": {POD_NAME_LABEL: numbers.pick((None, "other"))}}})
@@ -158,7 +161,7 @@ def doubtful_members(world: World, numbers: Digits) -> None:
             world.delete(key(mine), grace=0)
             world.create(pod(name(mine), namespace=namespace(found)))
     pause(world, numbers)
-    if numbers.chance(100):
+    if what in (1, 7) or numbers.chance(80):
         world.scale(key(found), replicas(found) + numbers.pick((-1, 1)))
         pause(world, numbers)
 
@@ -198,9 +201,9 @@ def in_front(world: World, numbers: Digits) -> None:
     pause(world, numbers)
     pods = owned(world, found)
     mine = numbers.pick(pods) if pods else None
-    match numbers.number(7) if mine is not None else 0:
-        case 1 | 2 if mine is not None and world.has("behaviours"):
-            word = numbers.pick(("unready", "finish", "crash"))
+    match numbers.number(8) if mine is not None else 0:
+        case 1 | 2 | 7 if mine is not None and world.has("behaviours"):
+            word = numbers.pick(("unready", "finish", "unready", "crash"))
             world.patch(key(mine), {"metadata": {"annotations": {BEHAVIOUR: word}}})
         case 3 | 4 if mine is not None:
             world.patch(key(mine), {"metadata": {"finalizers": [HOLD]}})

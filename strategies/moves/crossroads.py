@@ -12,7 +12,6 @@ from pvkit.strategies.classes import MADE, storage_class
 from pvkit.strategies.digits import Digits
 from pvkit.strategies.moves.registry import move, pause
 from pvkit.strategies.moves.sets import IMAGES, owned, retemplate
-from pvkit.strategies.pods import LASTING
 from pvkit.strategies.statefulsets import TRAITS, rolling, stateful_set, template
 from pvkit.strategies.traits import Trait, chosen
 from pvkit.strategies.volumes import volume
@@ -24,6 +23,14 @@ LATER = Trait("sets", {"ordinals": {"start": 1}})
 ON_DELETE = Trait("updates", {"updateStrategy": {"type": "OnDelete"}})
 BY_COUNT = Trait("updates", {"updateStrategy": {"type": "RollingUpdate"}})
 HALF = Trait("updates", rolling(partition=1))
+STRATEGIES: tuple[Obj, ...] = (
+    {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}},
+    {"type": "RollingUpdate", "rollingUpdate": None},
+    {"type": "OnDelete", "rollingUpdate": None},
+)
+"""What the strategy of a set is changed to."""
+BAD = ("unready", "slow:20", "unready", "hang")
+LATER_HALF = Trait("updates", {**LATER.spec, **HALF.spec})
 
 
 def running_set(
@@ -66,12 +73,12 @@ def trouble(world: World, numbers: Digits, pods: list[Obj]) -> None:
     if not pods:
         return
     what = numbers.number(8)
-    if what in (2, 3, 4) and world.has("behaviours"):
-        for at in numbers.pick(((0,), (1, -1), (0, -1), (-1,), (-2,))):
-            pod = pods[at % len(pods)]
-            world.patch(key(pod), {"metadata": {"annotations": {BEHAVIOUR: numbers.pick(("unready", "crash"))}}})
+    if what in (2, 3, 4, 5) and world.has("behaviours"):
+        word = numbers.pick(("unready", "crash", "unready", "evicted", "finish"))
+        for at in numbers.pick(((0,), (1, -1), (0,), (0, -1), (-1,))):
+            world.patch(key(pods[at % len(pods)]), {"metadata": {"annotations": {BEHAVIOUR: word}}})
         world.settle()
-    elif what in (5, 6):
+    elif what == 6:
         world.delete(key(numbers.pick(pods)))
 
 
@@ -82,7 +89,7 @@ def shrink(world: World, numbers: Digits) -> None:
     if found is None:
         return
     trouble(world, numbers, owned(world, found))
-    world.scale(key(found), numbers.pick((1, 0, 1, 2, 0)))
+    world.scale(key(found), numbers.pick((1, 0, 1, 2, 1)))
     pause(world, numbers)
     if numbers.chance(90):
         world.scale(key(found), replicas(found))
@@ -106,31 +113,36 @@ def grow_patiently(world: World, numbers: Digits) -> None:
 @move("updates", weight=14)
 def roll(world: World, numbers: Digits) -> None:
     """A running set gets a template, good or bad; in the middle of it pods go, another template comes, or it grows."""
-    found = running_set(world, numbers, 2, shapes=(PLAIN, HALF, BY_COUNT, ON_DELETE, PARALLEL))
+    found = running_set(
+        world, numbers, 2, shapes=(PLAIN, HALF, LATER_HALF, BY_COUNT, HALF, BY_COUNT, ON_DELETE, PARALLEL)
+    )
     if found is None:
         return
     if numbers.chance(60):
-        world.patch(key(found), {"spec": dict(numbers.pick((HALF, BY_COUNT, ON_DELETE)).spec)})
+        world.patch(key(found), {"spec": {"updateStrategy": numbers.pick(STRATEGIES)}})
         world.settle()
     pods = owned(world, found)
-    if pods and numbers.chance(50) and world.has("calls"):
-        nth = numbers.pick((len(pods), 1, 2))
-        world.fault("refuse", controller="statefulset", kind="Pod", verb="create", nth=nth, answer="quota")
-    elif numbers.chance(60):
+    if numbers.chance(50):
         trouble(world, numbers, pods)
     before = found["spec"]["template"]["spec"]["containers"][0]["image"]
     images = [image for image in IMAGES if image != before]
-    bad = numbers.pick(LASTING) if numbers.chance(70) and world.has("behaviours") else None
+    bad = numbers.pick(BAD) if numbers.chance(100) and world.has("behaviours") else None
     retemplate(world, found, images[0], bad)
-    pause(world, numbers)
-    match numbers.number(6):
-        case 1 | 2 if pods:
-            world.delete(key(numbers.pick(pods)))
-        case 3:
-            retemplate(world, found, before, None)
-        case 4:
-            retemplate(world, found, images[1], None)
+    if numbers.chance(110):
+        world.settle()
+    else:
+        pause(world, numbers)
+    match numbers.number(8):
+        case 1 | 2 | 3 | 4 if pods:
+            if numbers.chance(128) and world.has("calls"):
+                nth = numbers.pick((1, 1, 1, 2))
+                world.fault("refuse", controller="statefulset", kind="Pod", verb="create", nth=nth, answer="quota")
+            world.delete(key(pods[numbers.pick((0, 0, len(pods) - 1))]))
         case 5:
+            retemplate(world, found, before, None)
+        case 6:
+            retemplate(world, found, images[1], None)
+        case 7:
             world.scale(key(found), replicas(found) + 1)
         case _:
             return
@@ -144,22 +156,25 @@ def one_template_after_another(world: World, numbers: Digits) -> None:
     if found is None:
         return
     world.patch(key(found), {"spec": {"revisionHistoryLimit": numbers.pick((0, 1, 0, 10))}})
-    for image in numbers.pick(((1, 2), (1, 2, 0), (1, 0), (1, 2, 1), (1, 2, 0))):
+    for image in numbers.pick(((1, 2), (1, 2, 0), (1, 0, 1), (1, 0), (1, 2, 1))):
         retemplate(world, found, sorted(IMAGES)[image], None)
         pause(world, numbers)
     world.settle()
 
 
-@move("updates", "deletions", weight=5)
+@move("scaling", "deletions", weight=8)
 def hold_a_going_set(world: World, numbers: Digits) -> None:
     """A set is deleted and does not go at once; meanwhile pods go or more are wanted."""
     found = running_set(world, numbers, 2)
     if found is None:
         return
-    if numbers.chance(128):
+    if numbers.chance(190):
         world.patch(key(found), {"metadata": {"finalizers": ["example.com/hold"]}})
-    world.delete(key(found), **numbers.pick(({"propagation": "Foreground"}, {}, {"propagation": "Orphan"})))
-    pause(world, numbers)
+    world.delete(key(found), **numbers.pick(({}, {"propagation": "Foreground"}, {}, {"propagation": "Orphan"})))
+    if numbers.chance(128):
+        world.settle()
+    else:
+        pause(world, numbers)
     pods = owned(world, found)
     if pods:
         world.delete(key(numbers.pick(pods)))
@@ -170,16 +185,24 @@ def hold_a_going_set(world: World, numbers: Digits) -> None:
     pause(world, numbers)
 
 
-@move("crashes", weight=4)
+@move("crashes", weight=6)
 def restart_at_rest(world: World, numbers: Digits) -> None:
     """A controller starts again when there is nothing to do, perhaps with lists that are empty or old."""
     if world.objects("StatefulSet") or numbers.chance(128):
         running_set(world, numbers, 1)
     world.settle()
-    kind = numbers.pick(("ControllerRevision", "Pod", "StatefulSet", "PersistentVolumeClaim"))
+    kind = numbers.pick(("ControllerRevision", "Pod", "ControllerRevision", "StatefulSet", "PersistentVolumeClaim"))
     lists = {"lists": {kind: numbers.pick(("empty", "stale:1"))}} if numbers.chance(160) else {}
     world.fault("crash", controller="statefulset", **lists)
     pause(world, numbers)
     if lists:
         world.fault("release", controller="statefulset", kind=kind)
     world.settle()
+
+
+@move("time", weight=4)
+def long_rest(world: World, numbers: Digits) -> None:
+    """A set that is at rest is left alone for a while, or for longer than its controller goes without looking."""
+    if running_set(world, numbers, 1) is not None:
+        world.fault("advance", seconds=float(numbers.pick((50_000, 60, 50_000, 900))))
+        world.settle()
