@@ -3,6 +3,7 @@
 An answer carries the resourceVersion that the write left, except where the object went at once: then the removal has a
 version of its own, newer than the answer's, and is known by the object's UID. A write that changed nothing answers with
 a version that somebody else wrote. A refusal carries no version; it belongs after all that was written before it came.
+A pod without time to stop is marked and removed by one request, which answers with the removal alone.
 """
 
 from collections.abc import Iterator
@@ -19,13 +20,15 @@ class Answer:
     """What is known of one write of the client, or of a read or refusal when `at` is None.
 
     `moment` is a version not older than any write before the answer; `known` the newest version of the object that was
-    known when the request was sent; `removes` the UID of the object that went at once, "" if it did not.
+    known when the request was sent; `removes` the UID of the object that went at once, "" if it did not; `deletes`
+    whether that was what the request asked for; `patch` is the merge patch that was sent, if it was one.
     """
 
     moment: int
     at: Key | None = None
     known: int = 0
     removes: str = ""
+    deletes: bool = False
     patch: Any = None
 
 
@@ -34,7 +37,7 @@ def answer_of(operation: Operation, found: Obj, at: Key, known: int) -> Answer:
     removes = _removed(operation, found)
     told = version(found) if "metadata" in found else 0
     patch = operation.patch if operation.verb == "patch" and isinstance(operation.patch, dict) else None
-    return Answer(told, at, known, removes, patch)
+    return Answer(told, at, known, removes, operation.verb == "delete", patch)
 
 
 def _removed(operation: Operation, found: Obj) -> str:
@@ -74,7 +77,7 @@ class Answers:
     def note(self, answer: Answer, told: int) -> None:
         """Remember that the client wrote a version, unless it was there before, and what it removed."""
         if told > answer.known:
-            self._versions[told] = answer
+            self._versions.setdefault(told, answer)  # Who answers with it later only found it.
         if answer.removes:
             self._removals.setdefault(answer.removes, answer)
 
@@ -98,8 +101,19 @@ class Answers:
             return answer is not None
         answer = self._versions.get(frame.version)
         if answer is None or answer.at != key(frame.object):
-            return False
+            return self._marks(frame, before)
         return answer.patch is None or before is None or _touches(answer.patch, before, frame.object)
+
+    def _marks(self, frame: Frame, before: Obj | None) -> bool:
+        """Whether a change is the mark that a request put on an object which it then removed itself."""
+        answer = self._removals.get(uid(frame.object))
+        if answer is None or not answer.deletes or before is None or frame.version <= answer.known:
+            return False
+        return _grace(frame.object) == 0 and (not deleting(before) or _grace(before) != 0)
+
+
+def _grace(obj: Obj) -> object:
+    return obj["metadata"].get("deletionGracePeriodSeconds")
 
 
 def _touches(patch: Obj, before: Obj, after: Obj) -> bool:

@@ -73,7 +73,7 @@ class LiveBackend:
         context: str | None = None,
         pace: Pace | None = None,
         nodes: bool = False,
-        settle_seconds: float = 60.0,
+        settle_seconds: float = 100.0,
         run_id: str = "",
     ) -> None:
         self._connect = partial(Connection, kubeconfig, context)
@@ -189,6 +189,8 @@ class LiveBackend:
     def describe(self) -> Description:
         """The server, what it cannot show, and whether anything of this plan's events was missed."""
         lacks = {"ledgers": "a live cluster does not tell what a storage backend holds"}
+        if self._makes_nodes:
+            lacks["expansion"] = "nobody expands volumes where nodes and storage are simulated"
         if not self._makes_nodes:
             lacks["nodes"] = "the nodes are the cluster's own"
         lacks |= {kind: f"the server does not know the kind {kind}" for kind in self._watches.absent}

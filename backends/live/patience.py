@@ -9,10 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pvkit.backends.objects import Obj, deleting, finalizers, name, namespace, phase, uid
+from pvkit.backends.objects import Obj, condition, deleting, finalizers, get, name, namespace, phase, uid
 from pvkit.backends.storage import access_modes, claim_ref, claim_ref_uid, reclaim_policy, storage_class, volume_name
 from pvkit.backends.workloads import behaviour, is_finished, is_parallel, is_ready, node_name, ordinals
 
+ENDING = ("crash", "finish", "evicted")
+"""Behaviours of pods that run for a second and end so."""
 LONGEST_BACK_OFF = 12.0
 """Seconds of a back-off that is waited for at most."""
 
@@ -23,7 +25,8 @@ class Pace:
 
     `reaction`: within which a component acts on what it sees; `resync`: the sync period of the volume binder; `poll`:
     of the scheduler while it binds volumes; `back_off`: the least wait of the scheduler before it tries a pod again;
-    `provisioning`: the wait of the provisioner after a failure; `namespace`: of the namespace controller.
+    `provisioning`: the wait of the provisioner after a failure; `namespace`: of the namespace controller; `orphans`: of
+    the pod collector, until it ends a pod whose node is gone.
     """
 
     reaction: float = 0.3
@@ -32,6 +35,7 @@ class Pace:
     back_off: float = 1.0
     provisioning: float = 15.0
     namespace: float = 16.0
+    orphans: float = 62.0
 
 
 def patience(objects: Iterable[Obj], pace: Pace, busy: float) -> float:
@@ -50,6 +54,7 @@ class _World:
             self.by_kind[obj["kind"]].append(obj)
         self.claims = {(namespace(claim), name(claim)): claim for claim in self.by_kind["PersistentVolumeClaim"]}
         self.volumes = {name(volume): volume for volume in self.by_kind["PersistentVolume"]}
+        self.nodes = {name(node) for node in self.by_kind["Node"]}
         self.classes = {name(obj): obj for obj in self.by_kind["StorageClass"]}
 
 
@@ -85,14 +90,23 @@ def _is_unsettled(volume: Obj, world: _World) -> bool:
 
 
 def _pods(world: _World, pace: Pace) -> Iterator[float]:
+    """The scheduler is at work on a pod that it has not judged, or has chosen a node for; simulated pods end late."""
     for pod in world.by_kind["Pod"]:
         if is_finished(pod) or deleting(pod):
             continue
         if not node_name(pod):
-            yield max(pace.poll, pace.back_off) + 0.2
+            if get(pod, "status", "nominatedNodeName"):
+                yield pace.poll
+            elif condition(pod, "PodScheduled") is None:
+                yield pace.back_off
+            continue
+        if node_name(pod) not in world.nodes:
+            yield pace.orphans
         word, seconds = behaviour(pod)
         if word == "slow" and not is_ready(pod):
-            yield seconds
+            yield seconds + 1.0
+        elif word in ENDING:
+            yield 1.0
 
 
 def _sets(world: _World, busy: float) -> Iterator[float]:

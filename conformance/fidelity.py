@@ -1,0 +1,224 @@
+"""Fidelity: the same plans on the model and on a real control plane, and where the two differ.
+
+A plan is played on both. The live history is judged by all invariants; then the settled states are compared. What
+differs may be a choice that Kubernetes leaves open, so other choices of the model are tried; or a matter of who was
+quicker, so the plan is played once more with a rest after each step. Only what differs then, too, is a difference, and
+the real one is right.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+from pvkit.backends.objects import Obj, get, name, put
+from pvkit.backends.protocol import Backend, Budget, Departure, Operation, Setup
+from pvkit.backends.reference.model import ReferenceModel
+from pvkit.conformance.comparison import Difference, differences, settled_states, unpaired
+from pvkit.conformance.execute import execute
+from pvkit.conformance.history import Asked, History
+from pvkit.conformance.invariant import Invariant
+from pvkit.conformance.judge import Result, judge
+from pvkit.conformance.twins import Uids, played, uids_of
+from pvkit.conformance.verdict import Verdict
+from pvkit.strategies.features import PLAIN
+from pvkit.strategies.plan import Plan, Settle, Step, Turns
+
+FEATURES = tuple(feature for feature in PLAIN if feature not in ("turns", "order", "settings", "expansion"))
+"""What plans for a running cluster are about: nothing that only the model can be told."""
+MOST_TIES, MOST_OPTIONS = 24, 4
+"""How many choices of the model are tried the other way, and how many ways of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one plan: broken promises, undecided ones, and differences that nothing explains.
+
+    `kind`: `same`, `choice` or `timing` when something explained the differences, `different` when nothing did.
+    `answers` are answers of the API that differ, by step.
+    """
+
+    plan: Plan
+    seconds: float
+    kind: str
+    differences: tuple[Difference, ...] = ()
+    answers: tuple[str, ...] = ()
+    broken: tuple[Result, ...] = ()
+    undecided: tuple[Result, ...] = ()
+    history: History | None = None
+
+
+def hurried(plan: Plan, version: str) -> Plan:
+    """A plan as a running cluster plays it in little time, at the server's version.
+
+    No turns, no schedule, short waits; and no pod whose node is not there, for its end takes a minute.
+    """
+    nodes = [name(node) for node in plan.setup.nodes]
+    setup = Setup(version, plan.setup.nodes, plan.setup.namespaces)
+    steps = [_hurried(step, nodes) for step in plan.steps if not isinstance(step, Turns) and not _takes_node(step)]
+    return replace(plan, steps=tuple(steps), setup=setup, schedule=())
+
+
+def _takes_node(step: Step) -> bool:
+    if not isinstance(step, Operation) or step.target is None:
+        return False
+    return step.verb == "delete" and step.target.kind == "Node"
+
+
+def _hurried(step: Step, nodes: list[str]) -> Step:
+    if not isinstance(step, Operation):
+        return step
+    made = _shortened(step.object)
+    if made is not None and made.get("kind") == "Pod" and get(made, "spec", "nodeName") not in (None, *nodes):
+        made = put(made, ("spec", "nodeName"), nodes[0])
+    return replace(step, object=made, patch=_shortened(step.patch))
+
+
+def _shortened(tree: Any) -> Any:
+    """Waits of many seconds become waits of one."""
+    if isinstance(tree, dict):
+        return {field: _wait(field, value) for field, value in tree.items()}
+    return [_shortened(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def _wait(field: str, value: Any) -> Any:
+    if field == "minReadySeconds" and isinstance(value, int) and value > 1:
+        return 1
+    if isinstance(value, str) and (value.startswith("slow:") or (field == "slow" and value.isdecimal())):
+        return "slow:1" if value.startswith("slow:") else "1"
+    return _shortened(value)
+
+
+def calm(plan: Plan) -> Plan:
+    """The plan with a rest after each operation, so that nothing depends on who is quicker."""
+    steps: list[Step] = []
+    for step in plan.steps:
+        steps.append(step)
+        if isinstance(step, Operation):
+            steps.append(Settle())
+    return replace(plan, steps=tuple(steps))
+
+
+def needs_all(plan: Plan) -> bool:
+    """Whether a plan, beside others on one cluster, would meddle with them: default classes, or objects of no class."""
+    return any(_meddles(step) for step in plan.steps if isinstance(step, Operation))
+
+
+def _meddles(operation: Operation) -> bool:
+    body: Obj = operation.object or (operation.patch if isinstance(operation.patch, dict) else {})
+    if "is-default-class" in str(body):
+        return True
+    spec = body.get("spec") or {}
+    kind = body.get("kind")
+    if kind in ("PersistentVolume", "PersistentVolumeClaim") and not spec.get("storageClassName"):
+        return "volume.beta.kubernetes.io/storage-class" not in str(body)
+    templates = spec.get("volumeClaimTemplates") or []
+    if any(not (entry.get("spec") or {}).get("storageClassName") for entry in templates):
+        return True
+    return operation.verb == "patch" and spec.get("storageClassName") == ""
+
+
+class Comparer:
+    """Plays plans on the model and on a live backend."""
+
+    def __init__(self, live: Backend, invariants: Sequence[Invariant], budget: Budget | None = None) -> None:
+        self._live, self._invariants = live, invariants
+        self._model, self._budget = ReferenceModel(), budget or Budget()
+
+    def __call__(self, drawn: Plan, version: str) -> Finding:
+        """Play and compare one drawn plan."""
+        start, uids = perf_counter(), uids_of(execute(drawn, self._model))
+        plan = hurried(drawn, version)
+        history = played(plan, self._live, uids, self._budget)
+        seconds = perf_counter() - start
+        results = judge(history, self._invariants)
+        kind, left, answers = self._explained(plan, history, uids)
+        return Finding(
+            plan,
+            seconds,
+            kind,
+            tuple(left),
+            tuple(answers),
+            tuple(entry for entry in results if entry.verdict is Verdict.FAIL),
+            tuple(entry for entry in results if entry.verdict is Verdict.UNKNOWN and "ledgers" not in entry.reason),
+            history,
+        )
+
+    def _explained(self, plan: Plan, history: History, uids: Uids) -> tuple[str, list[Difference], list[str]]:
+        """What explains the differences of a plan, and those that stay."""
+        kind, left, answers = self._compared(plan, history, uids)
+        if not left and not answers:
+            return kind, [], []
+        slow = calm(plan)
+        kind, left, answers = self._compared(slow, played(slow, self._live, uids, self._budget), uids)
+        return ("timing" if not left and not answers else "different"), left, answers
+
+    def _compared(self, plan: Plan, history: History, uids: Uids) -> tuple[str, list[Difference], list[str]]:
+        """The least differences that the choices of the model leave, found one choice after the other."""
+        schedule: tuple[Departure, ...] = ()
+        best, ties = self._held_against(plan, schedule, history, uids)
+        for at in range(MOST_TIES):
+            for take in range(1, MOST_OPTIONS):
+                if not best.size or at >= ties:
+                    break
+                other = (*schedule, Departure("tie", at, take))
+                found, more = self._held_against(plan, other, history, uids)
+                if found.size < best.size:
+                    best, ties, schedule = found, more, other
+        kind = "different" if best.size else "choice" if schedule else "same"
+        return kind, best.left, best.answers
+
+    def _held_against(
+        self, plan: Plan, schedule: tuple[Departure, ...], theirs: History, uids: Uids
+    ) -> tuple["_Gap", int]:
+        """How far the model, with these choices, is from a history; and how many choices it had."""
+        ours = played(replace(plan, schedule=schedule), self._model, uids)
+        return _Gap(*_differences(ours, theirs), list(_answers(ours, theirs))), self._model.engine.schedule.ties
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """What two histories differ in: the settled states that are the same, the differences of the next, answers."""
+
+    same: int
+    left: list[Difference]
+    answers: list[str]
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Something that is smaller the nearer the histories are; empty when they are the same."""
+        if not self.left and not self.answers:
+            return ()
+        return -self.same, len(self.left) + len(self.answers)
+
+
+def _differences(ours: History, theirs: History) -> tuple[int, list[Difference]]:
+    """The differences at the first rest at which there are any, and how many rests were the same before."""
+    pairs = zip(settled_states(ours), settled_states(theirs), strict=True)
+    for number, ((calm_here, mine), (calm_there, live)) in enumerate(pairs):
+        found = differences(mine, live) if calm_here and calm_there else []
+        if found and differences(unpaired(mine), unpaired(live)):
+            return number, found
+    return 0, []
+
+
+def _answers(ours: History, theirs: History) -> Iterator[str]:
+    """Answers with another code or reason."""
+    mine_asked, live_asked = ([e for e in history.entries if isinstance(e, Asked)] for history in (ours, theirs))
+    for mine, live in zip(mine_asked, live_asked, strict=True):
+        told = [(entry.outcome.status, entry.outcome.code, entry.outcome.reason) for entry in (mine, live)]
+        if told[0] != told[1]:
+            messages = [entry.outcome.message for entry in (mine, live)]
+            yield f"step {mine.step}: model {told[0]} {messages[0]!r}, live {told[1]} {messages[1]!r}"
+
+
+Listener = Callable[[Finding], None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a comparison came to."""
+
+    plans: int = 0
+    seconds: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
