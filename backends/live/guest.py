@@ -30,6 +30,8 @@ def objection(operation: Operation) -> str:
         return "a default class would be given to everybody's claims"
     if "hostPath" in said or "local" in said:
         return "a volume would lie on a node of the cluster"
+    if any(said.get(field) is True for field in ("privileged", "hostNetwork", "hostPID", "hostIPC")):
+        return "a pod would reach into its node"
     if said.get("persistentVolumeReclaimPolicy") == "Recycle":
         return "the recycler would run a pod outside of the plan's namespaces"
     if operation.verb == "patch" and said.get("storageClassName", "named") in ("", None):

@@ -31,6 +31,10 @@ _NAMED_FIELDS: tuple[tuple[str, ...], ...] = (
     ("metadata", "annotations", SELECTED_NODE),
 )
 """Fields of claims, volumes and pods that hold a name which the tag belongs to."""
+_NODE_FIELDS = frozenset(
+    {("spec", "nodeName"), ("status", "nominatedNodeName"), ("metadata", "annotations", SELECTED_NODE)}
+)
+"""Those of them that hold the name of a node."""
 _TERM_LISTS: tuple[tuple[str, ...], ...] = (
     ("spec", "nodeAffinity", "required", "nodeSelectorTerms"),
     ("spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
@@ -55,11 +59,12 @@ class Names:
         """Where an object of the plan is on the cluster."""
         if at.kind in NAMESPACED:
             return Key(at.kind, self.tagged(at.namespace or "default"), at.name)
-        return Key(at.kind, "", self.tagged(at.name))
+        return Key(at.kind, "", self.tagged(at.name, at.kind == "Node"))
 
-    def tagged(self, name: str) -> str:
+    def tagged(self, name: str, is_node: bool = False) -> str:
         """A name with the tag in front; the empty name means none, and what the cluster named itself keeps its name."""
-        if not name or name.startswith(self._front) or name in self.shared or name in self._volumes:
+        keeps = name in self.shared if is_node else name in self._volumes
+        if not name or keeps or name.startswith(self._front):
             return name
         return self._front + name
 
@@ -111,14 +116,14 @@ class Names:
         if kind in NAMESPACED:
             metadata["namespace"] = self.tagged(metadata.get("namespace") or "default")
         elif metadata.get("name"):
-            metadata["name"] = self.tagged(metadata["name"])
+            metadata["name"] = self.tagged(metadata["name"], kind == "Node")
         return {**obj, "metadata": metadata}
 
     def _fields(self, obj: Obj) -> Obj:
         for path in _NAMED_FIELDS:
             found = get(obj, *path)
             if isinstance(found, str) and found:
-                obj = put(obj, path, self.tagged(found))
+                obj = put(obj, path, self.tagged(found, path in _NODE_FIELDS))
         for path in _TERM_LISTS:
             found = get(obj, *path)
             if isinstance(found, list):
@@ -130,7 +135,7 @@ class Names:
         if not isinstance(term, dict) or not term.get("matchFields"):
             return term
         fields = [
-            {**field, "values": [self.tagged(value) for value in field.get("values") or ()]}
+            {**field, "values": [self.tagged(value, True) for value in field.get("values") or ()]}
             for field in term["matchFields"]
         ]
         return {**term, "matchFields": fields}
