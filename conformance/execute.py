@@ -34,7 +34,7 @@ def execute(
         notes = Notes(backend, history.entries)
     for number, step in chain(enumerate(plan.steps), _endings(plan, notes)):
         with blamed(backend):
-            _carry_out(number, step, backend, budget, notes)
+            carry_out(number, step, backend, budget, notes)
         if hear is not None:
             hear(number, step, history)
     if isinstance(backend, TellsLate):
@@ -70,7 +70,8 @@ def _at_rest(plan: Plan, notes: Notes) -> bool:
     return bool(doings) and isinstance(doings[-1], Settle) and not isinstance(notes.latest, Asked)
 
 
-def _carry_out(number: int, step: Step, backend: Backend, budget: Budget, notes: Notes) -> None:
+def carry_out(number: int, step: Step, backend: Backend, budget: Budget, notes: Notes) -> None:
+    """Do one step, which has that number in its plan, and take down what comes of it."""
     if isinstance(step, Operation):
         notes.answer(Asked(number, step, backend.invoke(step)))
     elif isinstance(step, Fault):

@@ -19,7 +19,7 @@ from hypothesis.strategies import SearchStrategy
 from pvkit.backends.errors import BackendError, KitError
 from pvkit.backends.mutants.registry import MutantModel, all_mutants
 from pvkit.backends.protocol import Backend, Description
-from pvkit.conformance.execute import execute
+from pvkit.conformance.execute import blamed, execute
 from pvkit.conformance.history import History
 from pvkit.conformance.hunt import hunt
 from pvkit.conformance.invariant import Invariant
@@ -113,7 +113,8 @@ class Run:
 
     def describe(self) -> Description:
         """What the backend last said of itself in a history; without any it is asked."""
-        return self.described or self.backend.describe()
+        with blamed(self.backend):
+            return self.described or self.backend.describe()
 
     def _enough_failures(self) -> bool:
         return 0 < self.asked.failures <= len(self.tallies.broken)
