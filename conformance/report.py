@@ -21,6 +21,6 @@ def write_reports(report: RunReport, folder: Path, formats: tuple[str, ...]) -> 
     written = []
     for word in formats:
         name, render = FORMATS[word]
-        (folder / name).write_text(render(report), encoding="utf-8")
+        (folder / name).write_text(render(report), encoding="utf-8", errors="backslashreplace")
         written.append(folder / name)
     return written

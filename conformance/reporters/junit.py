@@ -1,9 +1,17 @@
 """`junit.xml`: one test case a rule, for continuous integration."""
 
+import re
 from xml.etree import ElementTree
 
+from pvkit.conformance.reporters import text
+from pvkit.conformance.reporters.fields import report_fields
 from pvkit.conformance.run_report import Line, RunReport
 from pvkit.conformance.verdict import Verdict
+
+PROPERTIES = ("implementation", "implementationVersion", "kubernetesVersion", "kitVersion", "profile", "seed", "plans",
+              "verdict", "interrupted", "reproduce")  # fmt: skip
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML cannot hold, not even escaped; a backend may say it all the same."""
 
 
 def render(report: RunReport) -> str:
@@ -18,6 +26,10 @@ def render(report: RunReport) -> str:
         skipped=str(count[Verdict.NOT_EXERCISED] + count[Verdict.NOT_SUPPORTED]),
         time=f"{report.seconds:.3f}",
     )
+    properties, fields = ElementTree.SubElement(suite, "properties"), report_fields(report)
+    for name in PROPERTIES:
+        ElementTree.SubElement(properties, "property", name=name, value=_kept(str(fields[name])))
+    ElementTree.SubElement(properties, "property", name="canary", value=_kept(text.canary(report.canary)))
     for line in report.lines:
         _case(suite, line)
     ElementTree.indent(suite)
@@ -30,8 +42,12 @@ def _case(suite: ElementTree.Element, line: Line) -> None:
     match line.verdict:
         case Verdict.FAIL:
             message = line.violation.message if line.violation else ""
-            ElementTree.SubElement(case, "failure", message=message).text = f"pvkit replay {line.file}"
+            ElementTree.SubElement(case, "failure", message=_kept(message)).text = _kept(text.failure(line))
         case Verdict.UNKNOWN:
-            ElementTree.SubElement(case, "error", message=line.reason.strip().splitlines()[-1] if line.reason else "")
+            ElementTree.SubElement(case, "error", message=_kept(text.why(line))).text = _kept(line.reason)
         case Verdict.NOT_EXERCISED | Verdict.NOT_SUPPORTED:
-            ElementTree.SubElement(case, "skipped", message=line.reason or "its premise never held")
+            ElementTree.SubElement(case, "skipped", message=_kept(line.reason or "its premise never held"))
+
+
+def _kept(words: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", words)

@@ -1,7 +1,7 @@
 """Traces: what is written is read back, the same bytes come again, and damage is told with its line."""
 
-import io
-import json
+import tracemalloc
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from pvkit.backends.reference.model import ReferenceModel
 from pvkit.conformance.commands.replay import located
 from pvkit.conformance.execute import execute
 from pvkit.conformance.history import History
-from pvkit.conformance.trace import lines, read_trace, write_trace
+from pvkit.conformance.trace import TraceFile, lines, read_trace, read_traces, write_trace
 from pvkit.strategies.plan_file import read_plans
 
 
@@ -75,8 +75,51 @@ def test_an_entry_of_no_known_kind_is_refused(trace: Path) -> None:
     assert "an entry that cannot be understood" in message
 
 
-def test_a_trace_is_never_in_memory_as_a_whole(history: History) -> None:
-    """Reading takes one line at a time, whatever the length: the iterator has read nothing before it is asked."""
-    file = io.StringIO()
-    write_trace(history, file)
-    assert json.loads(file.getvalue().splitlines()[-1]) == {"end": len(history.entries)}
+def test_many_traces_in_one_file_are_read_one_after_the_other(history: History, tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    with TraceFile(path) as file:
+        for _ in range(3):
+            file.write(history)
+    read = [(header, list(entries)) for header, entries in read_traces(path)]
+    assert read == [(history.header, history.entries)] * 3
+
+
+def test_entries_that_nobody_asked_for_are_passed_over(history: History, tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    with TraceFile(path) as file:
+        file.write(history)
+        file.write(history)
+    assert [next(entries) for _, entries in read_traces(path)] == [history.entries[0]] * 2
+
+
+def test_a_trace_that_was_cut_before_another_is_known_as_such(history: History, tmp_path: Path) -> None:
+    text = list(lines(history))
+    path = tmp_path / "all.jsonl"
+    path.write_text("\n".join([*text[:5], *text]) + "\n", encoding="utf-8")
+    with pytest.raises(TraceError) as caught:
+        deque((list(entries) for _, entries in read_traces(path)), maxlen=0)
+    assert str(caught.value) == f"{path}:6: another trace; expected the end mark: the trace before was cut off"
+
+
+def test_an_empty_file_is_no_trace(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").touch()
+    with pytest.raises(TraceError, match="an empty file; expected a trace"):
+        read_trace(tmp_path / "none.jsonl")
+
+
+def test_a_trace_is_never_in_memory_as_a_whole(history: History, tmp_path: Path) -> None:
+    """What reading keeps does not grow with the number of entries, nor with the number of traces."""
+
+    def peak(count: int) -> int:
+        path = tmp_path / f"{count}.jsonl"
+        with TraceFile(path) as file:
+            for _ in range(count):
+                file.write(history)
+        tracemalloc.start()
+        for _, entries in read_traces(path):
+            deque(entries, maxlen=0)
+        (_, most), _ = tracemalloc.get_traced_memory(), tracemalloc.stop()
+        return most
+
+    peak(1)
+    assert peak(8) < 1.5 * peak(2)
