@@ -8,15 +8,18 @@ PLAIN = (
     "finalizers", "reclaim", "edits", "deletions", "recreation", "namespaces", "defaults", "expansion", "provisioning",
     "delayed", "affinity", "nodes", "pods", "behaviours", "sets", "scaling", "updates", "retention", "services",
     "status", "turns", "order", "settings",
-    "named", "plenty", "recycling", "made",
+    "named", "plenty", "pairs", "recycling", "made",
 )  # fmt: skip
 """Features that need no fault. `turns`: operations fall between the writes of controllers; `order`: the schedule.
 
-`named`: claims that name their volume; `plenty`: several volumes that fit; `recycling`: volumes that pass to the next
-owner; `made`: volumes made on demand, to all measures."""
-FAULTS = ("views", "crashes", "calls", "leaders", "storage", "outages", "time", "rivals")
+`named`: claims that name their volume; `plenty`: several volumes that fit; `pairs`: halves of a bound pair that
+somebody changes; `recycling`: volumes that pass to the next owner; `made`: volumes made on demand, to all measures."""
+FAULTS = ("views", "crashes", "calls", "leaders", "storage", "outages", "time", "rivals", "guards", "faltering")
 """Features that are disturbances: views that lag, crashes, calls that fail, two leaders, storage, nodes cut off, time
-that passes though nobody did anything, and `rivals` for what a binder gives away while it does not see all."""
+that passes though nobody did anything.
+
+`rivals`: what a binder gives away while it does not see all; `guards`: what the protector of claims does not see;
+`faltering`: a provisioner that fails half way."""
 FEATURES = (*PLAIN, *FAULTS)
 THEMES: tuple[frozenset[str], ...] = (
     frozenset(),

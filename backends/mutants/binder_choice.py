@@ -5,8 +5,18 @@ from typing import Any
 
 from pvkit.backends.mutants.registry import Edit, edit, mutant
 from pvkit.backends.objects import deleting, labels, name, phase, selects
-from pvkit.backends.reference import binding, classes, matching
-from pvkit.backends.storage import READ_WRITE_MANY, claim_ref, claim_ref_uid, refers_to, requested, selector
+from pvkit.backends.reference import admission, binding, classes, matching
+from pvkit.backends.reference.validation import claim_changes
+from pvkit.backends.storage import (
+    READ_WRITE_MANY,
+    access_modes,
+    capacity,
+    claim_ref,
+    claim_ref_uid,
+    refers_to,
+    requested,
+    selector,
+)
 
 
 @mutant("size-ignored", breaks=("PVB-001",), canary=True, family="TERM")
@@ -73,7 +83,7 @@ def class_ignored() -> Iterable[Edit]:
     yield edit(matching, "storage_class", lambda original: lambda obj: "any")
 
 
-@mutant("volume-mode-ignored", breaks=(), after="kubernetes/kubernetes#84049", family="TERM")
+@mutant("volume-mode-ignored", breaks=("PVB-004",), after="kubernetes/kubernetes#84049", family="TERM")
 def volume_mode_ignored() -> Iterable[Edit]:
     """Block and filesystem volumes are the same."""
     yield edit(matching, "volume_mode", lambda original: lambda obj: "Filesystem")
@@ -134,7 +144,17 @@ def takes_terminating_volumes() -> Iterable[Edit]:
     yield edit(matching, "is_free", make)
 
 
-@mutant("takes-reserved-volumes", breaks=(), after="kubernetes/kubernetes#23615", family="TERM")
+@mutant("takes-pending-volumes", breaks=("PVB-008",), after="kubernetes/kubernetes#66106", family="TERM")
+def takes_pending_volumes() -> Iterable[Edit]:
+    """A volume is given away before it was said to be Available."""
+
+    def make(original: Any) -> Any:
+        return lambda volume: claim_ref(volume) is None and not deleting(volume)
+
+    yield edit(matching, "is_free", make)
+
+
+@mutant("takes-reserved-volumes", breaks=("PVB-041",), after="kubernetes/kubernetes#23615", family="TERM")
 def takes_reserved_volumes() -> Iterable[Edit]:
     """A volume reserved by name counts as free for everybody."""
 
@@ -160,19 +180,19 @@ def reserved_size_ignored() -> Iterable[Edit]:
     yield edit(matching, "suits", lambda original: lambda volume, claim: not deleting(volume))
 
 
-@mutant("named-modes-ignored", breaks=(), after="kubernetes/kubernetes#58739", family="TERM")
+@mutant("named-modes-ignored", breaks=("PVB-002",), after="kubernetes/kubernetes#58739", family="TERM")
 def named_modes_ignored() -> Iterable[Edit]:
     """A claim that names its volume gets it with the wrong access modes."""
     yield edit(binding, "access_modes", lambda original: lambda obj: frozenset())
 
 
-@mutant("named-size-ignored", breaks=(), after="kubernetes/kubernetes#30690", family="TERM")
+@mutant("named-size-ignored", breaks=("PVB-001",), after="kubernetes/kubernetes#30690", family="TERM")
 def named_size_ignored() -> Iterable[Edit]:
     """A claim that names its volume gets it however small it is."""
     yield edit(binding, "requested", lambda original: lambda claim: 0)
 
 
-@mutant("named-class-ignored", breaks=(), after="kubernetes/kubernetes#58739", family="TERM")
+@mutant("named-class-ignored", breaks=("PVB-003",), after="kubernetes/kubernetes#58739", family="TERM")
 def named_class_ignored() -> Iterable[Edit]:
     """A claim that names its volume gets it whatever its class."""
 
@@ -186,7 +206,7 @@ def named_class_ignored() -> Iterable[Edit]:
     yield edit(binding, "mismatch", make)
 
 
-@mutant("named-volume-dropped", breaks=(), after="velero-io/velero#7528", family="FIELD")
+@mutant("named-volume-dropped", breaks=("PVB-043",), after="velero-io/velero#7528", family="FIELD")
 def named_volume_dropped() -> Iterable[Edit]:
     """A claim that names a volume is matched as if it named none."""
 
@@ -217,17 +237,21 @@ def largest_volume_first() -> Iterable[Edit]:
     yield edit(matching, "smallest_free", make)
 
 
-@mutant("modes-do-not-rank", breaks=(), family="TERM")
+@mutant("modes-do-not-rank", breaks=("PVB-009",), family="TERM")
 def modes_do_not_rank() -> Iterable[Edit]:
     """The smallest volume wins even if it offers more access modes than another."""
 
     def make(original: Any) -> Any:
-        def groups(wanted: Any) -> Any:
-            return (tuple(group for level in original(wanted) for group in level),)
+        def best_match(seen: Any, claim: Any, only_reserved: bool = False) -> Any:
+            if only_reserved or matching.reservations(seen, claim):
+                return original(seen, claim, only_reserved)
+            sets = [group for level in matching.groups(access_modes(claim)) for group in level]
+            found = [volume for group in sets for volume in matching.smallest_free(seen, claim, group)[:1]]
+            return min(found, key=capacity, default=None)
 
-        return groups
+        return best_match
 
-    yield edit(matching, "groups", make)
+    yield edit(binding, "best_match", make)
 
 
 @mutant("delayed-class-bound-at-once", breaks=("PVB-015",), after="W3", family="TERM")
@@ -236,7 +260,7 @@ def delayed_class_bound_at_once() -> Iterable[Edit]:
     yield edit(classes, "waits", lambda original: lambda seen, claim: False)
 
 
-@mutant("selected-node-forgotten", breaks=(), after="kubernetes/kubernetes#75652", family="TERM")
+@mutant("selected-node-forgotten", breaks=("PVB-016",), after="kubernetes/kubernetes#75652", family="TERM")
 def selected_node_forgotten() -> Iterable[Edit]:
     """A claim for which a node was selected is matched with any free volume."""
 
@@ -246,7 +270,7 @@ def selected_node_forgotten() -> Iterable[Edit]:
     yield edit(classes, "waits", make)
 
 
-@mutant("oldest-default-class", breaks=(), after="kubernetes/kubernetes#110559", family="FIELD")
+@mutant("oldest-default-class", breaks=("PVB-073",), after="kubernetes/kubernetes#110559", family="FIELD")
 def oldest_default_class() -> Iterable[Edit]:
     """Of several default classes the controller gives the oldest."""
 
@@ -261,21 +285,64 @@ def oldest_default_class() -> Iterable[Edit]:
     yield edit(classes, "default_for", make)
 
 
-@mutant("empty-class-defaulted", breaks=(), family="FIELD")
+@mutant("oldest-default-at-creation", breaks=("PVB-071",), after="kubernetes/kubernetes#110559", family="FIELD")
+def oldest_default_at_creation() -> Iterable[Edit]:
+    """A new claim without an opinion gets the oldest of several default classes."""
+
+    def make(original: Any) -> Any:
+        def default_class(store: Any) -> str:
+            marked = [entry for entry in store.list("StorageClass") if admission.is_default(entry)]
+            return name(min(marked, key=lambda entry: entry["metadata"]["creationTimestamp"])) if marked else ""
+
+        return default_class
+
+    yield edit(admission, "default_class", make)
+
+
+def _may_change(field: str) -> Edit:
+    """A field of a claim's spec may change, whatever it said before."""
+
+    def make(original: Any) -> Any:
+        def allowed(old: Any, new: Any, at: Any) -> Any:
+            rest = dict(original(old, new, at))
+            claim_changes._take_back(rest, old["spec"], field)
+            return rest
+
+        return allowed
+
+    return edit(claim_changes, "_allowed", make)
+
+
+@mutant("class-may-change", breaks=("PVB-072",), family="FIELD")
+def class_may_change() -> Iterable[Edit]:
+    """The API server lets a claim change its class."""
+    yield _may_change("storageClassName")
+
+
+@mutant("volume-name-may-change", breaks=("PVB-042",), family="FIELD")
+def volume_name_may_change() -> Iterable[Edit]:
+    """The API server lets a claim name another volume than before."""
+    yield _may_change("volumeName")
+
+
+@mutant("asks-before-a-node", breaks=("PVB-075",), after="W3", family="GATE")
+def asks_before_a_node() -> Iterable[Edit]:
+    """A provisioner is asked at once for a claim of a class that waits for its first consumer."""
+    yield edit(classes, "has_node", lambda original: lambda claim: True)
+
+
+@mutant("empty-class-defaulted", breaks=("PVB-070",), family="FIELD")
 def empty_class_defaulted() -> Iterable[Edit]:
     """A claim that asks for no class is given the default one."""
 
     def make(original: Any) -> Any:
         return lambda claim: bool(claim["spec"].get("storageClassName"))
 
-    from pvkit.backends.reference import admission
-
     yield edit(classes, "has_class", make)
-    if hasattr(admission, "has_class"):
-        yield edit(admission, "has_class", make)
+    yield edit(admission, "has_class", make)
 
 
-@mutant("default-class-never-given", breaks=(), family="WAKE")
+@mutant("default-class-never-given", breaks=("PVB-074",), family="WAKE")
 def default_class_never_given() -> Iterable[Edit]:
     """A claim without an opinion that came before the default class never gets it."""
     yield edit(classes, "default_for", lambda original: lambda seen, claim: None)

@@ -6,12 +6,18 @@ from typing import Any
 
 from pvkit.backends.mutants.registry import Edit, edit, mutant
 from pvkit.backends.objects import Key, annotate, name, phase, put, uid, without
-from pvkit.backends.reference import binder, binding, phases
+from pvkit.backends.reference import binder, binding, matching, phases
 from pvkit.backends.reference.rules import STOP, Write
-from pvkit.backends.storage import BIND_COMPLETED, BOUND_BY_CONTROLLER, claim_ref, claim_ref_uid, volume_name
+from pvkit.backends.storage import (
+    BIND_COMPLETED,
+    BOUND_BY_CONTROLLER,
+    claim_ref_uid,
+    refers_to,
+    volume_name,
+)
 
 STEPS = (binding.reserve, binding.mark_volume_bound, binding.name_volume, binding.mark_claim_bound)
-NEVER = 99
+TESTS = (*matching.DEMANDS.values(), *matching.WAIVED.values())
 
 
 def changed_write(rule: Any, change: Any) -> Edit:
@@ -37,7 +43,9 @@ def dropped(rule: Any) -> Edit:
     return edit(rule, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("old-uid-is-deletion", breaks=(), after="kubernetes/kubernetes#105131", needs=("stale",), family="CACHE")
+@mutant(
+    "old-uid-is-deletion", breaks=("PVB-052",), after="kubernetes/kubernetes#105131", needs=("stale",), family="CACHE"
+)
 def old_uid_is_deletion() -> Iterable[Edit]:
     """A cached claim with another UID counts as the end of the volume's claim, without a look at the API server."""
 
@@ -53,7 +61,7 @@ def old_uid_is_deletion() -> Iterable[Edit]:
 
 @mutant(
     "cache-miss-is-deletion",
-    breaks=(),
+    breaks=("PVB-052",),
     after=("kubernetes/kubernetes#66287", "kubernetes-csi/external-provisioner#507"),
     needs=("stale",),
     family="CACHE",
@@ -70,7 +78,13 @@ def cache_miss_is_deletion() -> Iterable[Edit]:
     yield edit(phases, "living_claim", make)
 
 
-@mutant("empty-cache-releases-all", breaks=(), after="kubernetes/kubernetes#48081", needs=("crash",), family="CACHE")
+@mutant(
+    "empty-cache-releases-all",
+    breaks=("PVB-052",),
+    after="kubernetes/kubernetes#48081",
+    needs=("crash",),
+    family="CACHE",
+)
 def empty_cache_releases_all() -> Iterable[Edit]:
     """A controller whose first list of claims came to nothing takes every claim for deleted."""
 
@@ -83,39 +97,101 @@ def empty_cache_releases_all() -> Iterable[Edit]:
     yield edit(phases, "living_claim", make)
 
 
-@mutant("two-claims-one-volume", breaks=(), after="kubernetes/kubernetes#16432", needs=("stale",), family="RESERVE")
+def _untold(seen: Any) -> dict[str, Any]:
+    """The volumes of which the watch has something still to tell, as it told of them last."""
+    cache = seen.caches["PersistentVolume"]
+    due = {name(event.object) for event in cache.pending}
+    told = seen.memory.get("told", {})
+    return {called: told[called] for called in due if called in told}
+
+
+def _told(seen: Any, write: Any) -> Any:
+    """Keep what was known of a volume before the first write that the watch has not told of."""
+    called = name(write.object)
+    seen.memory.setdefault("told", {})[called] = _untold(seen).get(called) or seen.get("PersistentVolume", "", called)
+    return write
+
+
+@mutant(
+    "two-claims-one-volume",
+    breaks=("PVB-040",),
+    after="kubernetes/kubernetes#16432",
+    needs=("stale",),
+    family="RESERVE",
+)
 def two_claims_one_volume() -> Iterable[Edit]:
-    """A volume that was just given away is given away again: neither memory nor version stands against it."""
-    yield edit(binder.BINDER, "own_writes", lambda original: False)
-    yield blind(binding.reserve)
+    """A volume that was just given away counts as free until the watch tells of it."""
+
+    def make(original: Any) -> Any:
+        def best_match(seen: Any, claim: Any, only_reserved: bool = False) -> Any:
+            found = original(seen, claim, only_reserved)
+            if found is not None or only_reserved:
+                return found
+            free = (entry for entry in _untold(seen).values() if matching.is_free(entry))
+            fitting = (entry for entry in free if all(test(entry, claim) for test in TESTS))
+            return next((seen.get("PersistentVolume", "", name(entry)) for entry in fitting), None)
+
+        return best_match
+
+    yield edit(binding, "best_match", make)
+    yield changed_write(binding.reserve, _told)
 
 
-@mutant("own-write-forgotten", breaks=(), after="kubernetes/kubernetes#25881", needs=("stale",), family="RESERVE")
+@mutant(
+    "own-write-forgotten", breaks=("PVB-022",), after="kubernetes/kubernetes#25881", needs=("stale",), family="RESERVE"
+)
 def own_write_forgotten() -> Iterable[Edit]:
-    """The controller does not remember what it wrote until the watch tells it, and reserves a second volume."""
-    yield edit(binder.BINDER, "own_writes", lambda original: False)
+    """A claim whose binding was broken off is given a second volume, if the watch has not told of the first."""
+
+    def make(original: Any) -> Any:
+        def reservations(seen: Any, claim: Any) -> Any:
+            untold = _untold(seen)
+            return [volume for volume in original(seen, claim) if name(volume) not in untold]
+
+        return reservations
+
+    yield edit(matching, "reservations", make)
+    yield changed_write(binding.reserve, _told)
 
 
-@mutant("versions-not-sent", breaks=(), after="kubernetes/kubernetes#89466", needs=("leader",), family="RESERVE")
+@mutant(
+    "versions-not-sent", breaks=("PVB-040",), after="kubernetes/kubernetes#89466", needs=("leader",), family="RESERVE"
+)
 def versions_not_sent() -> Iterable[Edit]:
     """No write of a bind carries the version it is based on, so two leaders overwrite each other."""
-    yield edit(binder.BINDER, "own_writes", lambda original: False)
     for rule in STEPS:
         yield blind(rule)
 
 
 @mutant(
     "conflict-drops-the-pair",
-    breaks=("PVB-012",),
-    canary=True,
+    breaks=("PVB-025",),
     after="kubernetes/kubernetes#85320",
     needs=("refused",),
     family="STEPS",
 )
 def conflict_drops_the_pair() -> Iterable[Edit]:
     """After a refused write the pair is not looked at again."""
-    yield edit(binder.BINDER, "retries_since", lambda original: NEVER)
-    yield edit(binder.BINDER, "resync", lambda original: 0.0)
+
+    def change(seen: Any, write: Any) -> Any:
+        at = seen.scratch["PersistentVolumeClaim"]["of"]
+
+        def refused(reason: str) -> Any:
+            seen.memory[f"dropped {at}"] = True
+            return STOP
+
+        return replace(write, refused=refused)
+
+    def make(original: Any) -> Any:
+        def first(seen: Any, at: Key) -> Any:
+            seen.scratch.setdefault("PersistentVolumeClaim", {})["of"] = at
+            return STOP if seen.memory.get(f"dropped {at}") else original(seen, at)
+
+        return first
+
+    yield edit(binding.leave_gone_claim, "body", make)
+    for rule in STEPS:
+        yield changed_write(rule, change)
 
 
 @mutant("bound-by-name-alone", breaks=("PVB-050",), canary=True, after="kubernetes/kubernetes#23886", family="NAME")
@@ -159,7 +235,7 @@ def volume_loss_unheard() -> Iterable[Edit]:
     yield edit(binding.be_pending, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("claim-named-first", breaks=("PVB-033",), canary=True, family="STEPS")
+@mutant("claim-named-first", breaks=("PVB-033", "STS-092"), canary=True, family="STEPS")
 def claim_named_first() -> Iterable[Edit]:
     """A claim gets its volume's name before the volume refers to the claim."""
     order = {id(binding.reserve): 2, id(binding.mark_volume_bound): 3, id(binding.name_volume): 0}
@@ -197,19 +273,22 @@ def everything_is_marked() -> Iterable[Edit]:
     yield changed_write(binding.reserve, change)
 
 
-@mutant("reference-without-uid", breaks=(), after="kubernetes/kubernetes#20196", family="NAME")
+@mutant("reference-without-uid", breaks=("PVB-036",), after="kubernetes/kubernetes#20196", family="NAME")
 def reference_without_uid() -> Iterable[Edit]:
     """The binder's references name the claim, but not its UID."""
 
     def change(seen: Any, write: Any) -> Any:
         return replace(write, object=without(write.object, ("spec", "claimRef", "uid")))
 
+    def make(original: Any) -> Any:
+        def reserve(seen: Any, at: Key) -> Any:
+            pair = binding._target(seen, at)
+            return None if pair is not None and refers_to(*pair) else original(seen, at)
+
+        return reserve
+
     yield changed_write(binding.reserve, change)
-    yield edit(binding, "claim_ref_uid", lambda original: lambda volume: original(volume) or _assumed_uid(volume))
-
-
-def _assumed_uid(volume: Any) -> str:
-    return "" if claim_ref(volume) is None else "assumed"
+    yield edit(binding.reserve, "body", make)
 
 
 @mutant("status-from-claim", breaks=("PVB-060",), canary=True, family="COUNT")
@@ -258,13 +337,13 @@ def half_bound_is_bound() -> Iterable[Edit]:
     yield dropped(binding.mark_volume_bound)
 
 
-@mutant("loser-keeps-its-reference", breaks=(), after="kubernetes/kubernetes#25881", family="RESERVE")
+@mutant("loser-keeps-its-reference", breaks=("PVB-023",), after="kubernetes/kubernetes#25881", family="RESERVE")
 def loser_keeps_its_reference() -> Iterable[Edit]:
     """A volume whose claim is bound to another one is not freed."""
     yield edit(phases.unbind, "body", lambda original: lambda seen, at: STOP)
 
 
-@mutant("reservation-lost-at-roll-back", breaks=(), family="FIELD")
+@mutant("reservation-lost-at-roll-back", breaks=("PVB-044",), family="FIELD")
 def reservation_lost_at_roll_back() -> Iterable[Edit]:
     """A volume that a person reserved by name is freed for everybody when the claim ends up elsewhere."""
     yield edit(phases, "unbound", lambda original: lambda volume: without(volume, ("spec", "claimRef")))

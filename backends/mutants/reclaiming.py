@@ -13,7 +13,7 @@ from pvkit.backends.storage import CLAIM_PROTECTION, claim_ref
 from pvkit.backends.workloads import claim_keys, is_finished, node_name
 
 
-@mutant("released-loses-reference", breaks=(), after="loft-sh/vcluster#4034", family="FIELD")
+@mutant("released-loses-reference", breaks=("PVB-133",), after="loft-sh/vcluster#4034", family="FIELD")
 def released_loses_reference() -> Iterable[Edit]:
     """A volume that is released forgets its claim, so anybody may have it and its data."""
 
@@ -29,7 +29,7 @@ def released_loses_reference() -> Iterable[Edit]:
     yield edit(phases.release, "body", make)
 
 
-@mutant("cleared-reference-returns", breaks=(), after="loft-sh/vcluster#1464", family="FIELD")
+@mutant("cleared-reference-returns", breaks=("PVB-045",), after="loft-sh/vcluster#1464", family="FIELD")
 def cleared_reference_returns() -> Iterable[Edit]:
     """A reference that an administrator cleared is written back."""
 
@@ -62,7 +62,7 @@ def retain_is_delete() -> Iterable[Edit]:
     yield edit(reclaim, "deleter", lambda original: lambda volume: "")
 
 
-@mutant("delete-is-retain", breaks=(), after="rancher/k3k#478", family="SCOPE")
+@mutant("delete-is-retain", breaks=("PVB-094",), after="rancher/k3k#478", family="SCOPE")
 def delete_is_retain() -> Iterable[Edit]:
     """Nothing is done about released volumes of policy Delete that have no deleter: they never become Failed."""
     yield edit(phases, "RECLAIMS", lambda original: {"Recycle": "Recycling"})
@@ -74,13 +74,13 @@ def external_volume_failed() -> Iterable[Edit]:
     yield edit(reclaim, "deleter", lambda original: lambda volume: original(volume) or "no volume plugin matched")
 
 
-@mutant("recycled-unwiped", breaks=(), after="kubernetes/kubernetes#53413", family="NAME")
+@mutant("recycled-unwiped", breaks=("PVB-133",), after="kubernetes/kubernetes#53413", family="NAME")
 def recycled_unwiped() -> Iterable[Edit]:
     """A recycled volume is offered to the next claim with the data of the last."""
     yield dropped(reclaim.wipe)
 
 
-@mutant("recycled-in-use", breaks=(), after="kubernetes/kubernetes#70580", family="NAME")
+@mutant("recycled-in-use", breaks=("PVB-096",), after="kubernetes/kubernetes#70580", family="NAME")
 def recycled_in_use() -> Iterable[Edit]:
     """A volume is not recycled while any claim of the name is used by a pod, its own or another."""
 
@@ -96,14 +96,14 @@ def recycled_in_use() -> Iterable[Edit]:
     yield edit(reclaim, "_users", make)
 
 
-@mutant("recycles-without-looking", breaks=(), family="TERM")
+@mutant("recycles-without-looking", breaks=("PVB-097",), family="TERM")
 def recycles_without_looking() -> Iterable[Edit]:
     """Whatever was released is recycled, whether its kind can be scrubbed or not."""
     kinds = ("nfs", "hostPath", "local", "csi", "iscsi", "fc", "azureFile", "azureDisk", "cephfs", "rbd", "cinder")
     yield edit(reclaim, "RECYCLABLE", lambda original: kinds)
 
 
-@mutant("failed-without-a-word", breaks=(), family="FIELD")
+@mutant("failed-without-a-word", breaks=("PVB-063",), family="FIELD")
 def failed_without_a_word() -> Iterable[Edit]:
     """A volume that becomes Failed does not say why."""
 
@@ -119,7 +119,9 @@ def claims_not_protected() -> Iterable[Edit]:
     yield dropped(protection.keep_used_claim)
 
 
-@mutant("pod-list-from-cache", breaks=(), after="kubernetes/kubernetes#76703", needs=("stale",), family="CACHE")
+@mutant(
+    "pod-list-from-cache", breaks=("PVB-101",), after="kubernetes/kubernetes#76703", needs=("stale",), family="CACHE"
+)
 def pod_list_from_cache() -> Iterable[Edit]:
     """Whether a pod uses a claim is told by the cache alone."""
 
@@ -141,13 +143,15 @@ def finished_pods_do_not_hold() -> Iterable[Edit]:
     yield edit(protection, "holds", lambda original: lambda pod, at: original(pod, at) and not is_finished(pod))
 
 
-@mutant("unscheduled-pods-hold", breaks=(), family="TERM")
+@mutant("unscheduled-pods-hold", breaks=("PVB-103",), family="TERM")
 def unscheduled_pods_hold() -> Iterable[Edit]:
     """A claim is kept by a pod that never got a node."""
     yield edit(protection, "holds", lambda original: lambda pod, at: at in claim_keys(pod))
 
 
-@mutant("merged-deletion-unseen", breaks=(), after="kubernetes/kubernetes#80475", needs=("stale",), family="WAKE")
+@mutant(
+    "merged-deletion-unseen", breaks=("PVB-103",), after="kubernetes/kubernetes#80475", needs=("stale",), family="WAKE"
+)
 def merged_deletion_unseen() -> Iterable[Edit]:
     """A pod replaced between two looks wakes only the claims of the new one."""
 
@@ -158,7 +162,7 @@ def merged_deletion_unseen() -> Iterable[Edit]:
     yield edit(protection.CLAIM_PROTECTOR, "watches", make)
 
 
-@mutant("missed-while-down", breaks=(), after="topolvm/topolvm#278", needs=("crash",), family="WAKE")
+@mutant("missed-while-down", breaks=("PVB-103",), after="topolvm/topolvm#278", needs=("crash",), family="WAKE")
 def missed_while_down() -> Iterable[Edit]:
     """A claim that was deleted while the protector was down is never let go."""
 
@@ -199,7 +203,7 @@ def volumes_never_let_go() -> Iterable[Edit]:
     yield dropped(protection.release_volume)
 
 
-@mutant("finalizers-forced-off", breaks=(), after="kubernetes-sigs/kwok#925", family="FINAL")
+@mutant("finalizers-forced-off", breaks=("PVB-131",), after="kubernetes-sigs/kwok#925", family="FINAL")
 def finalizers_forced_off() -> Iterable[Edit]:
     """Taking off the own finalizer takes off all others."""
 

@@ -27,19 +27,17 @@ def _release(world: World, numbers: Digits, kind: str) -> None:
         pause(world, numbers)
 
 
-@move("rivals", weight=6)
+@move("rivals", weight=9)
 def bind_blindly(world: World, numbers: Digits) -> None:
     """The binder does not see volumes change while claims come, and while one of them is touched amid its binding."""
-    if not world.has("views"):
-        return
-    _volumes(world, numbers, 1 + numbers.chance(150))
+    _volumes(world, numbers, 1 + numbers.chance(190))
     world.fault("hold", controller="binder", kind="PersistentVolume")
     called = ""
-    for _ in range(1 + numbers.chance(150)):
+    for _ in range(1 + numbers.chance(128)):
         called = world.fresh("PersistentVolumeClaim", numbers)
         world.create(claim(called))
-        world.turns(numbers.pick((0, 1, 2, 3)))
-    if numbers.chance(128):
+        world.turns(numbers.pick((2, 1, 0, 2, 3)))
+    if numbers.chance(170):
         touched: Obj = {"metadata": {"labels": {"touched": "yes"}}}
         world.patch(Key("PersistentVolumeClaim", "default", called), touched)
     pause(world, numbers)
@@ -49,8 +47,6 @@ def bind_blindly(world: World, numbers: Digits) -> None:
 @move("rivals", weight=6)
 def claim_unseen(world: World, numbers: Digits) -> None:
     """The binder does not see a claim come, or sees its forerunner, when a volume for it appears."""
-    if not world.has("views"):
-        return
     mine = Key("PersistentVolumeClaim", "default", world.fresh("PersistentVolumeClaim", numbers))
     again = numbers.chance(128)
     if again:
@@ -71,8 +67,6 @@ def claim_unseen(world: World, numbers: Digits) -> None:
 @move("rivals", weight=4)
 def start_without_claims(world: World, numbers: Digits) -> None:
     """The binder dies while there is a bound pair, and its first list is empty or old."""
-    if not world.has("crashes"):
-        return
     if world.pick("PersistentVolumeClaim", numbers, lambda obj: bool(volume_name(obj))) is None:
         _volumes(world, numbers, 1)
         world.create(claim(world.fresh("PersistentVolumeClaim", numbers)))
@@ -83,11 +77,33 @@ def start_without_claims(world: World, numbers: Digits) -> None:
     _release(world, numbers, kind)
 
 
+@move("rivals", weight=5)
+def bind_with_refusals(world: World, numbers: Digits) -> None:
+    """One of the writes of a bind is refused, or its answer is lost."""
+    kind, verb = numbers.pick(WRITES)
+    word = numbers.pick(("refuse", "refuse", "lose_answer"))
+    world.fault(word, controller="binder", kind=kind, verb=verb)
+    before = numbers.chance(128)
+    if before:
+        world.create(volume(world.fresh("PersistentVolume", numbers)))
+    world.create(claim(world.fresh("PersistentVolumeClaim", numbers)))
+    if not before:
+        world.create(volume(world.fresh("PersistentVolume", numbers)))
+    pause(world, numbers)
+
+
+WRITES = (
+    ("PersistentVolume", "update"),
+    ("PersistentVolumeClaim", "update"),
+    ("PersistentVolumeClaim", "update-status"),
+    ("PersistentVolume", "update-status"),
+)
+"""The four writes of a bind."""
+
+
 @move("rivals", weight=6)
 def slow_leader(world: World, numbers: Digits) -> None:
     """A binder's write is under way when a second binder takes over; both gave the one volume away."""
-    if not world.has("leaders"):
-        return
     rivals = [world.fresh("PersistentVolumeClaim", numbers)]
     world.create(claim(rivals[0]))
     rivals.append(world.fresh("PersistentVolumeClaim", numbers))

@@ -1,7 +1,7 @@
 """Moves about classes: one that becomes the default after the claim came, volumes made to measure, claims that grow."""
 
-from pvkit.backends.objects import Key
-from pvkit.backends.storage import DEFAULT_CLASS
+from pvkit.backends.objects import Key, Obj, annotations
+from pvkit.backends.storage import DEFAULT_CLASS, SELECTED_NODE, volume_name
 from pvkit.strategies.claims import TRAITS, claim
 from pvkit.strategies.classes import LATE, MADE, storage_class
 from pvkit.strategies.digits import Digits
@@ -43,6 +43,7 @@ MAKERS = (
     {"parameters": {"fail": "2"}},
     {**LATE, "reclaimPolicy": "Retain"},
     {**LATE, "parameters": {"fail": "1"}},
+    {**LATE, "parameters": {"slow": "20"}},
 )
 
 
@@ -50,17 +51,83 @@ MAKERS = (
 def make_to_measure(world: World, numbers: Digits) -> None:
     """A claim of some size, modes and volume mode has its volume made, for the node of its pod if need be."""
     how = numbers.pick(MAKERS)
-    cls = "late" if "volumeBindingMode" in how else "made"
+    cls = "slow" if "volumeBindingMode" in how else "made"
     world.ensure(storage_class(cls, {**MADE, **how, "allowVolumeExpansion": True}))
     called, size = world.fresh("PersistentVolumeClaim", numbers), numbers.pick(PLENTY)
     traits = chosen(numbers, leaning(ASKS, world.theme), None)
-    world.create(claim(called, *traits, size=size, storage_class=cls))
-    if cls == "late" or numbers.chance(90):
+    named = (Trait("named", {"volumeName": "missing"}),) if numbers.chance(80) and world.has("named") else ()
+    world.create(claim(called, *traits, *named, size=size, storage_class=cls))
+    if cls == "slow" or numbers.chance(128):
         world.create(pod(world.fresh("Pod", numbers), called))
-    pause(world, numbers)
-    if numbers.chance(120):
-        world.delete(Key("PersistentVolumeClaim", "default", called))
+    if numbers.chance(160):
+        world.settle()
+        _take_back(world, numbers, Key("PersistentVolumeClaim", "default", called))
+    else:
         pause(world, numbers)
+
+
+def _take_back(world: World, numbers: Digits, at: Key) -> None:
+    """The claim is deleted, or its volume first, or both the other way round."""
+    held = volume_name(world.read(at) or {"spec": {}})
+    both = [Key("PersistentVolume", "", held), at] if held else [at]
+    how = numbers.number(3)
+    for gone in (both[-1:], both, both[::-1])[how]:
+        world.delete(gone)
+        pause(world, numbers)
+
+
+def _lose_node(world: World, at: Key) -> None:
+    """The node for which a claim's volume is made, or was, goes away."""
+    found = world.read(at)
+    node = annotations(found).get(SELECTED_NODE) if found is not None else None
+    if node is not None:
+        world.delete(Key("Node", "", node))
+
+
+@move("made", weight=4)
+def lose_the_node(world: World, numbers: Digits) -> None:
+    """The node for which a volume is slowly being made goes away."""
+    world.ensure(storage_class("slow", {**MADE, **LATE, "parameters": {"slow": "20"}}))
+    called = world.fresh("PersistentVolumeClaim", numbers)
+    world.create(claim(called, storage_class="slow"))
+    world.create(pod(world.fresh("Pod", numbers), called))
+    world.turns(numbers.pick((12, 20, 8)))
+    _lose_node(world, Key("PersistentVolumeClaim", "default", called))
+    pause(world, numbers)
+
+
+@move("faltering", weight=9)
+def make_under_trouble(world: World, numbers: Digits) -> None:
+    """A volume is made, or taken back, while a request of the provisioner fails, or it dies, or there are two of it."""
+    world.ensure(storage_class("made", MADE))
+    called, (word, options) = world.fresh("PersistentVolumeClaim", numbers), numbers.pick(TROUBLES)
+    at, early = Key("PersistentVolumeClaim", "default", called), numbers.chance(150)
+    if early:
+        world.fault(word, **options)
+    world.create(claim(called, storage_class="made"))
+    if early and numbers.chance(140):
+        world.turns(numbers.pick((2, 4, 6, 8)))
+    else:
+        world.settle()
+    if not early:
+        world.fault(word, **options)
+    if not early or numbers.chance(128):
+        world.delete(at)
+        pause(world, numbers)
+
+
+_OWN: Obj = {"controller": "provisioner"}
+TROUBLES: tuple[tuple[str, Obj], ...] = (
+    ("lose_answer", {**_OWN, "kind": "PersistentVolume", "verb": "create"}),
+    ("crash", {**_OWN, "after": 1}),
+    ("refuse", {**_OWN, "kind": "PersistentVolume", "verb": "create", "times": 3}),
+    ("second_leader", _OWN),
+    ("lose_answer", {**_OWN, "kind": "PersistentVolume", "verb": "create"}),
+    ("storage", {"refuse": 2}),
+    ("crash", _OWN),
+    ("refuse", {**_OWN, "kind": "Asset", "verb": "delete", "answer": "server-error"}),
+)
+"""What goes wrong with the provisioner."""
 
 
 @move("expansion", weight=6)

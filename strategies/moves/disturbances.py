@@ -230,7 +230,7 @@ def storage_trouble(world: World, numbers: Digits) -> None:
 @move("time", weight=3)
 def time_passes(world: World, numbers: Digits) -> None:
     """Time passes without anybody doing anything."""
-    world.fault("advance", seconds=float(numbers.pick((20, 5, 1, 60, 400))))
+    world.fault("advance", seconds=float(numbers.pick((20, 5, 1, 60, 400, 4000, 400, 20))))
     pause(world, numbers)
 
 

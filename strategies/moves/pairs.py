@@ -1,7 +1,8 @@
 """Moves about one pair and what stands beside it: a volume asked for by name, several that would do, several that are
 promised to one claim, a volume that passes to its next owner."""
 
-from pvkit.backends.objects import Key, uid
+from pvkit.backends.objects import Key, Obj, key, phase, uid
+from pvkit.backends.storage import volume_name
 from pvkit.strategies.claims import claim
 from pvkit.strategies.classes import LATE, storage_class
 from pvkit.strategies.digits import Digits
@@ -75,18 +76,65 @@ def promise_twice(world: World, numbers: Digits) -> None:
     pause(world, numbers)
 
 
-KEPT = ("nfs", "nfs", "nfs", "csi", "iscsi", "fc")
+@move("pairs", weight=7)
+def change_a_half(world: World, numbers: Digits) -> None:
+    """A half of a bound pair is changed by hand: what it offers, what it asks for, whom it refers to, what it says."""
+    bound = world.pick("PersistentVolumeClaim", numbers, lambda obj: phase(obj) == "Bound")
+    if bound is None:
+        called = world.fresh("PersistentVolumeClaim", numbers)
+        world.create(volume(world.fresh("PersistentVolume", numbers)))
+        world.create(claim(called))
+        world.settle()
+        bound = world.read(Key("PersistentVolumeClaim", "default", called))
+    held = volume_name(bound) if bound is not None else ""
+    if bound is None or not held:
+        return
+    gone = numbers.chance(90)
+    if gone:
+        world.delete(key(bound))
+        world.settle()
+    half = HALVES[0] if gone and numbers.chance(170) else numbers.pick(HALVES)
+    patch, options = half
+    at = Key("PersistentVolume", "", held) if gone or half in HALVES[:VOLUMES] else key(bound)
+    world.patch(at, patch, **options)
+    pause(world, numbers)
 
 
-@move("recycling", weight=5)
+HALVES: tuple[tuple[Obj, Obj], ...] = (
+    ({"spec": {"claimRef": None}}, {}),
+    ({"spec": {"accessModes": [RWX]}}, {}),
+    ({"spec": {"capacity": {"storage": "512Mi"}}}, {}),
+    ({"spec": {"accessModes": [RWO, RWX]}}, {}),
+    ({"spec": {"claimRef": None}}, {}),
+    ({"spec": {"claimRef": {"uid": None}}}, {}),
+    ({"spec": {"persistentVolumeReclaimPolicy": "Delete"}}, {}),
+    ({"status": {"phase": "Available"}}, {"subresource": "status"}),
+    ({"metadata": {"labels": {"zone": "b"}}}, {}),
+    ({"spec": {"volumeName": "v9"}}, {}),
+    ({"spec": {"storageClassName": "slow"}}, {}),
+    ({"metadata": {"annotations": {"pv.kubernetes.io/bind-completed": None}}}, {}),
+    ({"metadata": {"labels": {"touched": "yes"}}}, {}),
+    ({"spec": {"volumeName": "v1"}}, {}),
+    ({"spec": {"storageClassName": "late"}}, {}),
+)
+"""Changes of a volume, then those of a claim."""
+VOLUMES = 9
+"""How many of the changes are of a volume."""
+
+KEPT = ("nfs", "nfs", "nfs", "nfs", "csi", "iscsi")
+ALOOF = Trait("recycling", {"storageClassName": ""})
+"""A class of their own, so that no other volume comes between."""
+
+
+@move("recycling", weight=9)
 def next_owner(world: World, numbers: Digits) -> None:
     """A pod leaves data in a volume; pod and claim go, and a claim of the old name or a new one comes, with its pod."""
-    policy = numbers.pick(("Recycle", "Recycle", "Retain", "Delete", "Recycle"))
+    policy = numbers.pick(("Recycle", "Retain", "Recycle", "Delete", "Recycle", "Retain"))
     called, user = world.fresh("PersistentVolumeClaim", numbers), world.fresh("Pod", numbers)
-    kind = numbers.pick(KEPT)
+    kind, held = numbers.pick(KEPT), world.fresh("PersistentVolume", numbers)
     traits = (Trait("sources", {kind: SOURCES[kind]}), Trait(spec={"persistentVolumeReclaimPolicy": policy}))
-    world.create(volume(world.fresh("PersistentVolume", numbers), *traits))
-    world.create(claim(called))
+    world.create(volume(held, *traits, ALOOF))
+    world.create(claim(called, ALOOF))
     if numbers.chance(216):
         world.create(pod(user, called))
     world.settle()
@@ -94,8 +142,11 @@ def next_owner(world: World, numbers: Digits) -> None:
     world.delete(Key("PersistentVolumeClaim", "default", called))
     pause(world, numbers)
     second = called if numbers.chance(110) else world.fresh("PersistentVolumeClaim", numbers)
-    if numbers.chance(110):
-        world.create(volume(world.fresh("PersistentVolume", numbers), Trait("plenty", {"accessModes": [RWO, RWX]})))
-    world.create(claim(second))
+    if policy == "Retain" and numbers.chance(190):
+        world.create(volume(world.fresh("PersistentVolume", numbers), ALOOF))
+    world.create(claim(second, ALOOF))
     world.create(pod(world.fresh("Pod", numbers), second))
     pause(world, numbers)
+    if policy == "Retain" and numbers.chance(150):
+        world.patch(Key("PersistentVolume", "", held), {"spec": {"persistentVolumeReclaimPolicy": "Recycle"}})
+        pause(world, numbers)

@@ -78,7 +78,7 @@ def table(features: frozenset[str], theme: frozenset[str] = frozenset()) -> tupl
     )
 
 
-THEME_WEIGHT = 5
+THEME_WEIGHT = 10
 
 
 @cache
