@@ -2,8 +2,9 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import suppress
 
+from pvkit.backends.errors import KitError
 from pvkit.backends.live import cluster
 from pvkit.backends.live.backend import LiveBackend
 from pvkit.backends.live.cleanup import sweep
@@ -37,12 +38,13 @@ def open_live(
     with explaining(connection.server):
         try:
             rehearse(connection, run_id)
+            own = own_cluster(connection.server)
+            pace = Pace() if own is None else Pace(resync=float(own.resync_seconds))
+            return LiveBackend(kubeconfig_of(kubeconfig), context, pace, nodes=own is not None, run_id=run_id)
         except BaseException:
-            sweep(connection, run_id)
+            with suppress(KitError):  # What came first is told; the command that removes the rest was told before.
+                sweep(connection, run_id)
             raise
-        own = own_cluster(connection.server)
-        pace = Pace() if own is None else replace(Pace(), resync=float(own.resync_seconds))
-        return LiveBackend(kubeconfig_of(kubeconfig), context, pace, nodes=own is not None, run_id=run_id)
 
 
 def look(kubeconfig: str | None, context: str | None) -> str:
