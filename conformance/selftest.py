@@ -5,6 +5,8 @@ it is solved when every trial caught it in time. Beside it stands the same with 
 strategies are worth is a number.
 """
 
+import multiprocessing
+import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -66,6 +68,14 @@ class Standing:
         return max((size(entry.plan) for entry in self.catches if entry.plan is not None), default=0)
 
 
+class Stopped(KeyboardInterrupt):
+    """The trials were interrupted; `standings` is what they came to until then."""
+
+    def __init__(self, standings: list[Standing]) -> None:
+        super().__init__()
+        self.standings = standings
+
+
 def pairs(mutants: Iterable[str] = ()) -> list[Pair]:
     """Every (mutant, invariant) pair, of the mutants named or of all."""
     chosen = [named(id) for id in mutants] or list(all_mutants().values())
@@ -92,19 +102,32 @@ def trials(
     workers: int = 2,
     done: Callable[[Pair, Catch], None] = lambda pair, catch: None,
 ) -> list[Standing]:
-    """All trials of all pairs on a few processes; `done` hears of each as it ends."""
+    """All trials of all pairs on a few processes; `done` hears of each as it ends. Raises `Stopped` if interrupted."""
     standings = {pair: Standing(pair) for pair in chosen}
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=_left_to_the_parent) as pool:
         under_way = {
             pool.submit(try_pair, pair, seed + number, seconds, naive, not naive): pair
             for number in range(count)
             for pair in chosen
         }
-        for future in as_completed(under_way):
-            pair, catch = under_way[future], future.result()
-            standings[pair].catches.append(catch)
-            done(pair, catch)
+        try:
+            for future in as_completed(under_way):
+                pair, catch = under_way[future], future.result()
+                standings[pair].catches.append(catch)
+                done(pair, catch)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+                worker.join()
+            raise Stopped(list(standings.values())) from None
     return list(standings.values())
+
+
+def _left_to_the_parent() -> None:
+    """A worker is ended by its parent, at once, and not by the keyboard."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def within(standings: list[Standing]) -> dict[float, int]:

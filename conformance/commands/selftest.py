@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from pvkit.conformance.run_report import INTERRUPTED
+
 
 @click.command()
 @click.option("--trials", type=click.IntRange(1), default=10, show_default=True, help="Seeds tried for each pair.")
@@ -23,12 +25,18 @@ def command(
     """Prove the kit: each mutant of the model must be caught by each invariant that it breaks."""
     from pvkit.conformance import selftest
 
-    chosen = selftest.pairs(mutants)
-    standings = _tried(chosen, trials, seed, seconds, False, workers, quiet)
-    plain = _tried(chosen, trials, seed, seconds, True, workers, quiet) if naive else []
+    chosen, plain, code = selftest.pairs(mutants), list[selftest.Standing](), None
+    try:
+        standings = _tried(chosen, trials, seed, seconds, False, workers, quiet)
+        plain = _tried(chosen, trials, seed, seconds, True, workers, quiet) if naive else []
+    except selftest.Stopped as stopped:
+        standings, code = [entry for entry in stopped.standings if entry.catches], INTERRUPTED
     click.echo(rendered(standings, plain, trials))
     if file is not None:
         file.write_text(json.dumps(selftest.as_json(standings, plain), indent=1) + "\n")
+    if code is not None:
+        click.echo("INTERRUPTED: this is what was tried until then")
+        return code
     return 0 if all(entry.solved for entry in standings) else 1
 
 

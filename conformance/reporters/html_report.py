@@ -56,7 +56,7 @@ def render(report: RunReport) -> str:
         verdict=escape(report.verdict),
         head=escape(text.head(report)),
         summary=escape(text.summary(report)),
-        canary=escape(text.canary(report.canary)),
+        canary=escape(text.canary(report)),
         failures="\n".join(_failure(line) for line in report.lines if line.verdict is Verdict.FAIL),
         rows="\n".join(map(_row, report.lines)),
         shapes=_shapes(report),

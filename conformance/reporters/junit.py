@@ -29,7 +29,7 @@ def render(report: RunReport) -> str:
     properties, fields = ElementTree.SubElement(suite, "properties"), report_fields(report)
     for name in PROPERTIES:
         ElementTree.SubElement(properties, "property", name=name, value=_kept(str(fields[name])))
-    ElementTree.SubElement(properties, "property", name="canary", value=_kept(text.canary(report.canary)))
+    ElementTree.SubElement(properties, "property", name="canary", value=_kept(text.canary(report)))
     for line in report.lines:
         _case(suite, line)
     ElementTree.indent(suite)

@@ -31,7 +31,7 @@ def show(report: RunReport, quiet: bool = False, console: Console | None = None)
             console.print(failure(line))
     if report.shapes and not quiet:
         console.print(_shapes(report))
-    console.print(Text(text.canary(report.canary), style="" if report.canary.caught else "yellow"))
+    console.print(Text(text.canary(report), style="" if report.canary.caught else "yellow"))
     if report.command:
         console.print(Text(f"the same run again: {report.command}", style="dim"))
     console.print(Text(f"\n{text.summary(report)}", style=f"{_WORDS[report.verdict]} bold"))

@@ -8,7 +8,7 @@ import yaml
 from pvkit.backends.objects import Obj
 from pvkit.conformance.invariant import Violation
 from pvkit.conformance.playback import described
-from pvkit.conformance.run_report import Canary, Line, RunReport
+from pvkit.conformance.run_report import Line, RunReport
 from pvkit.conformance.verdict import Verdict
 from pvkit.strategies.plan import Plan
 
@@ -39,7 +39,7 @@ def render(report: RunReport, quiet: bool = False) -> str:
         render_lines(tuple(line for line in report.lines if not quiet or line.verdict >= Verdict.UNKNOWN)),
         *(failure(line) for line in report.lines if line.verdict is Verdict.FAIL),
         "" if quiet else _shapes(report.shapes),
-        canary(report.canary),
+        canary(report),
         f"the same run again: {report.command}" if report.command else "",
         summary(report),
     ]
@@ -72,10 +72,12 @@ _WORDS = (
 )
 
 
-def canary(tried: Canary) -> str:
+def canary(report: RunReport) -> str:
     """Whether the run could have failed, in a line."""
+    tried = report.canary
     if tried.caught is None:
-        return "no canary was tried: nothing shows that this run could have failed"
+        failed = any(line.verdict is Verdict.FAIL for line in report.lines)
+        return "no canary was tried" + ("" if failed else ": nothing shows that this run could have failed")
     spent = f"{tried.plans} plans ({tried.seconds:.1f} s)"
     if tried.caught:
         return f"canary: {tried.mutant} was caught by {tried.invariant} after {spent}"
