@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
-from pvkit.backends.objects import Obj, get, name, put
+from pvkit.backends.objects import Obj, get, name, put, without
 from pvkit.backends.protocol import Backend, Budget, Departure, Operation, Setup
 from pvkit.backends.reference.model import ReferenceModel
 from pvkit.conformance.comparison import Difference, differences, settled_states, unpaired
@@ -51,7 +51,8 @@ class Finding:
 def hurried(plan: Plan, version: str) -> Plan:
     """A plan as a running cluster plays it in little time, at the server's version.
 
-    No turns, no schedule, short waits; and no pod whose node is not there, for its end takes a minute.
+    No turns, no schedule, short waits; no pod whose node is not there, for its end takes a minute; and none whose node is
+    given although it has claims, for a simulated kubelet does not wait for volumes.
     """
     nodes = [name(node) for node in plan.setup.nodes]
     setup = Setup(version, plan.setup.nodes, plan.setup.namespaces)
@@ -69,8 +70,11 @@ def _hurried(step: Step, nodes: list[str]) -> Step:
     if not isinstance(step, Operation):
         return step
     made = _shortened(step.object)
-    if made is not None and made.get("kind") == "Pod" and get(made, "spec", "nodeName") not in (None, *nodes):
-        made = put(made, ("spec", "nodeName"), nodes[0])
+    if made is not None and made.get("kind") == "Pod" and get(made, "spec", "nodeName"):
+        if get(made, "spec", "volumes"):
+            made = without(made, ("spec", "nodeName"))
+        elif made["spec"]["nodeName"] not in nodes:
+            made = put(made, ("spec", "nodeName"), nodes[0])
     return replace(step, object=made, patch=_shortened(step.patch))
 
 

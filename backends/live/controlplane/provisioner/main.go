@@ -73,6 +73,7 @@ func (p *emptyVolumes) Provision(ctx context.Context, options controller.Provisi
 			AccessModes:                   claim.Spec.AccessModes,
 			VolumeMode:                    claim.Spec.VolumeMode,
 			MountOptions:                  class.MountOptions,
+			VolumeAttributesClassName:     claim.Spec.VolumeAttributesClassName,
 			Capacity:                      v1.ResourceList{v1.ResourceStorage: claim.Spec.Resources.Requests[v1.ResourceStorage]},
 			PersistentVolumeSource: v1.PersistentVolumeSource{
 				CSI: &v1.CSIPersistentVolumeSource{Driver: driver, VolumeHandle: options.PVName},
