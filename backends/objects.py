@@ -5,7 +5,8 @@ Nobody changes a tree in place; `put` and `without` return a new tree that share
 every state of a history is cheap. `storage.py` and `workloads.py` hold the words of particular kinds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 Obj = dict[str, Any]
@@ -63,10 +64,14 @@ class Key(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
+_key: Callable[[tuple[str, str, str]], Key] = partial(tuple.__new__, Key)
+"""Makes a key of its three parts in half the time: keys are made at every turn."""
+
+
 def key(obj: Obj) -> Key:
     """The key under which an object is stored."""
     metadata = obj["metadata"]
-    return Key(obj["kind"], metadata.get("namespace", ""), metadata["name"])
+    return _key((obj["kind"], metadata.get("namespace", ""), metadata["name"]))
 
 
 def name(obj: Obj) -> str:
@@ -121,18 +126,26 @@ def owners(obj: Obj) -> tuple[Obj, ...]:
 
 def controller_of(obj: Obj) -> Obj | None:
     """The one owner reference with `controller: true`, if any."""
-    return next((owner for owner in owners(obj) if owner.get("controller")), None)
+    for owner in obj["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            found: Obj = owner
+            return found
+    return None
 
 
 def phase(obj: Obj) -> str:
     """`status.phase`, "" before anybody wrote one."""
-    return str((obj.get("status") or {}).get("phase", ""))
+    status = obj.get("status")
+    return str(status.get("phase", "")) if status else ""
 
 
 def condition(obj: Obj, kind: str) -> Obj | None:
     """The entry of `status.conditions` with that type."""
-    conditions = (obj.get("status") or {}).get("conditions") or ()
-    return next((entry for entry in conditions if entry.get("type") == kind), None)
+    for entry in (obj.get("status") or {}).get("conditions") or ():
+        if entry.get("type") == kind:
+            found: Obj = entry
+            return found
+    return None
 
 
 def get(obj: Obj, *path: str) -> Any:

@@ -24,21 +24,34 @@ class Index:
     places: Callable[[Obj], Iterable[Place]]
 
 
+_NOWHERE: list[Place] = []
+
+
 class Filing:
     """The buckets of one index: in each, ranks and keys in ascending order."""
+
+    __slots__ = ("_places", "buckets", "index")
 
     def __init__(self, index: Index, objects: dict[Key, Obj]) -> None:
         self.index = index
         self.buckets: dict[Hashable, list[tuple[Any, Key]]] = {}
+        self._places: dict[Key, list[Place]] = {}
         for key, obj in objects.items():
-            self.change(key, None, obj)
+            self.change(key, obj)
 
-    def change(self, key: Key, old: Obj | None, new: Obj | None) -> None:
+    def change(self, key: Key, new: Obj | None) -> None:
         """Refile one object; nothing moves when its places stay the same."""
-        before = list(self.index.places(old)) if old is not None else []
-        after = list(self.index.places(new)) if new is not None else []
+        before = self._places.get(key, _NOWHERE)
+        after = list(self.index.places(new)) if new is not None else _NOWHERE
         if before == after:
             return
+        self._move(key, before, after)
+        if after:
+            self._places[key] = after
+        else:
+            del self._places[key]
+
+    def _move(self, key: Key, before: list[Place], after: list[Place]) -> None:
         for bucket, rank in before:
             entries = self.buckets[bucket]
             del entries[bisect_left(entries, (rank, key))]
@@ -46,6 +59,9 @@ class Filing:
                 del self.buckets[bucket]
         for bucket, rank in after:
             insort(self.buckets.setdefault(bucket, []), (rank, key))
+
+
+_EMPTY: list[tuple[Any, Key]] = []
 
 
 class Table:
@@ -63,12 +79,17 @@ class Table:
         else:
             self.objects[key] = new
         for filing in self._filings.values():
-            filing.change(key, old, new)
+            filing.change(key, new)
         return old
+
+    def get(self, *key: str) -> Obj | None:
+        """The object with a key (kind, namespace, name), or None; saves making a `Key` of them."""
+        return self.objects.get(key)  # type: ignore[call-overload, no-any-return]
 
     def bucket(self, index: Index, bucket: Hashable) -> list[tuple[Any, Key]]:
         """The (rank, key) pairs filed in a bucket, ascending; not to be changed by the caller."""
-        return self._filing(index).buckets.get(bucket) or []
+        filing = self._filings.get(index) or self._filing(index)
+        return filing.buckets.get(bucket, _EMPTY)
 
     def buckets(self, index: Index) -> Iterable[Hashable]:
         """The buckets that hold anything."""
@@ -77,12 +98,14 @@ class Table:
     def find(self, index: Index, bucket: Hashable, least: Any = None) -> Iterator[Obj]:
         """The objects in a bucket by ascending rank, from rank `least` on if that is given."""
         entries = self.bucket(index, bucket)
+        return self._walk(entries, least) if entries else iter(())
+
+    def _walk(self, entries: list[tuple[Any, Key]], least: Any) -> Iterator[Obj]:
         start = 0 if least is None else bisect_left(entries, (least,))
         for position in range(start, len(entries)):
             yield self.objects[entries[position][1]]
 
     def _filing(self, index: Index) -> Filing:
-        filing = self._filings.get(index)
-        if filing is None:
-            filing = self._filings[index] = Filing(index, self.objects)
+        """The filing of an index, made when it is first asked for."""
+        filing = self._filings[index] = self._filings.get(index) or Filing(index, self.objects)
         return filing

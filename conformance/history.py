@@ -115,11 +115,13 @@ def _changed_parts(old: Obj, new: Obj) -> Iterator[str]:
         yield "deletion"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Change:
     """One event in its context: the object before and after, its life, and the state that includes it.
 
-    `old` is None for a creation, `new` for a removal. `index` is the event's place in the order of the history.
+    `old` is None for a creation, `new` for a removal; `obj` is the object as it is, or as it last was. `by_client`
+    tells whether the plan's own client made the change (its answer carried this resourceVersion). Nobody changes one;
+    that it is not frozen saves a microsecond an event.
     """
 
     event: Event
@@ -128,16 +130,8 @@ class Change:
     new: Obj | None
     state: "State"
     life: Life
-
-    @property
-    def obj(self) -> Obj:
-        """The object as it is, or as it last was."""
-        return self.event.object
-
-    @property
-    def by_client(self) -> bool:
-        """Whether the plan's own client made this change (its answer carried this resourceVersion)."""
-        return self.event.by == "client"
+    obj: Obj
+    by_client: bool
 
     @property
     def born(self) -> bool:
@@ -213,7 +207,7 @@ class State:
         new = None if event.type == "DELETED" else event.object
         old = self._tables[at.kind].change(at, new)
         self.time, self.index = event.time, event.index
-        life = self._lives.get(at)
+        life = self._lives.get(at) if old is not None else None
         if life is None or old is None:
             life = self._lives[at] = _newborn(event)
         else:
@@ -221,7 +215,7 @@ class State:
         if new is None:
             del self._lives[at]
             self._bury(at, event.object)
-        change = Change(event, at, old, new, self, life)
+        change = Change(event, at, old, new, self, life, event.object, event.by == "client")
         for follower in self._followers.values():
             follower.take(change)
         return change
@@ -273,7 +267,7 @@ class State:
 
     def get(self, kind: str, namespace: str, name: str) -> Obj | None:
         """An object, or None."""
-        return self._tables[kind].objects.get(Key(kind, namespace, name))
+        return self._tables[kind].get(kind, namespace, name)
 
     def lookup(self, at: Key) -> Obj | None:
         """An object by key, or None."""

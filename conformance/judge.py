@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pvkit.backends.protocol import Event, Settled
 from pvkit.conformance.docket import SETTLED, Case, docket_of, word_of
 from pvkit.conformance.history import Asked, Entry, Header, History, State
-from pvkit.conformance.invariant import AT_RISK, HELD, Check, Findings, Invariant, Memory, Scope, Violation, When
+from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Invariant, Memory, Scope, Violation
 from pvkit.conformance.verdict import Verdict
 
 MOST_VIOLATIONS = 5
@@ -35,48 +35,19 @@ class Result:
     at: int = -1
 
 
-class Sitting:
-    """One invariant in one history: what it came to so far, how to ask it, and what it remembers."""
-
-    __slots__ = ("check", "held", "memory", "result")
-
-    def __init__(self, invariant: Invariant, check: Check) -> None:
-        self.result = Result(invariant)
-        self.check = check
-        self.memory: Memory = {}
-        self.held = 0
-
-    def crash(self) -> None:
-        """Ask no more, and tell why; to be called where an exception is handled."""
-        self.result.verdict, self.result.reason = Verdict.UNKNOWN, traceback.format_exc()
-        self.check = _silent
-
-    def note(self, finding: object, index: int) -> None:
-        """Take down what is no plain `HELD`."""
-        result = self.result
-        if finding is AT_RISK:
-            self.held += 1
-            result.at_risk += 1
-        elif isinstance(finding, Violation):
-            result.broken += 1
-            result.at = index if result.at < 0 else result.at
-            if len(result.violations) < MOST_VIOLATIONS:
-                result.violations.append(finding)
-        else:
-            raise TypeError(f"{result.invariant.id} yielded {finding!r}; yield HELD, AT_RISK or a Violation")
-
-
-def _silent(evidence: object, memory: Memory) -> Findings:
-    return iter(())
-
-
 class Judge:
-    """Reads one history, entry by entry."""
+    """Reads one history, entry by entry.
+
+    What concerns one invariant stands at its place in the docket: how to ask it, what it remembers, and its result,
+    which is opened at the first entry that concerns it.
+    """
 
     def __init__(self, header: Header, invariants: Iterable[Invariant]) -> None:
         self.state = State(header)
         self._docket = docket_of(invariants, header)
-        self._sittings: list[Sitting | None] = [None] * len(self._docket.invariants)
+        self._checks = list(self._docket.checks)
+        self._memories: list[Memory] = [{} for _ in self._checks]
+        self._results: list[Result | None] = [None] * len(self._checks)
         self._count = 0
         self._unsettled = ""
         for follower in self._docket.followers:
@@ -105,54 +76,69 @@ class Judge:
 
     def _ask(self, cases: tuple[Case, ...], evidence: object) -> None:
         """Ask the invariants whose condition holds; one that crashed once is not asked again."""
-        sittings, count = self._sittings, self._count
+        checks, memories, results = self._checks, self._memories, self._results
         for when, places in cases:
-            if when is not None and not self._holds(when, evidence, places):
+            try:
+                if when is not None and not when(evidence):
+                    continue
+            except Exception:  # noqa: BLE001 - a crash in a check is a verdict, whatever it was
+                self._crash(*places)
                 continue
             for place in places:
-                sitting = sittings[place] or self._open(place)
                 try:
-                    for finding in sitting.check(evidence, sitting.memory):
+                    for finding in checks[place](evidence, memories[place]):
+                        result = results[place] or self._open(place)
                         if finding is HELD:
-                            sitting.held += 1
+                            result.held += 1
                         else:
-                            sitting.note(finding, count)
+                            self._note(result, finding)
                 except Exception:  # noqa: BLE001 - a crash in a check is a verdict, whatever it was
-                    sitting.crash()
+                    self._crash(place)
 
-    def _holds(self, when: When, evidence: object, places: tuple[int, ...]) -> object:
-        """Whether a condition holds; where it crashes, all that stand under it have crashed."""
-        try:
-            return when(evidence)
-        except Exception:  # noqa: BLE001 - a crash in a check is a verdict, whatever it was
-            for place in places:
-                (self._sittings[place] or self._open(place)).crash()
-            return False
+    def _open(self, place: int) -> Result:
+        """The result of an invariant, made at the first finding."""
+        result = self._results[place] = Result(self._docket.invariants[place])
+        return result
 
-    def _open(self, place: int) -> Sitting:
-        """The sitting of an invariant, at its first entry."""
-        sitting = self._sittings[place] = Sitting(self._docket.invariants[place], self._docket.checks[place])
-        return sitting
+    def _crash(self, *places: int) -> None:
+        """Ask these no more, and tell why; to be called where an exception is handled."""
+        for place in places:
+            result = self._results[place] or self._open(place)
+            if result.verdict is not Verdict.UNKNOWN:
+                result.verdict, result.reason = Verdict.UNKNOWN, traceback.format_exc()
+            self._checks[place] = _silent
+
+    def _note(self, result: Result, finding: object) -> None:
+        """Take down what is no plain `HELD`."""
+        if finding is AT_RISK:
+            result.held += 1
+            result.at_risk += 1
+        elif isinstance(finding, Violation):
+            result.broken += 1
+            result.at = self._count if result.at < 0 else result.at
+            if len(result.violations) < MOST_VIOLATIONS:
+                result.violations.append(finding)
+        else:
+            raise TypeError(f"{result.invariant.id} yielded {finding!r}; yield HELD, AT_RISK or a Violation")
 
     def finish(self) -> list[Result]:
         """The results, in the order of the invariants."""
-        return [self._result(place) for place in range(len(self._sittings))]
-
-    def _result(self, place: int) -> Result:
-        """The verdict of one invariant."""
-        sitting, rule = self._sittings[place], self._docket.invariants[place]
-        result = sitting.result if sitting is not None else Result(rule)
-        if place in self._docket.settled_in_advance:
-            result.verdict, result.reason = self._docket.settled_in_advance[place]
-        if sitting is not None:
-            result.held = sitting.held
+        found = [result or Result(rule) for result, rule in zip(self._results, self._docket.invariants, strict=True)]
+        for place, (verdict, reason) in self._docket.settled_in_advance.items():
+            found[place].verdict, found[place].reason = verdict, reason
+        for result in found:
             if result.broken:
                 result.verdict = Verdict.FAIL
             elif result.held and result.verdict is Verdict.NOT_EXERCISED:
                 result.verdict = Verdict.PASS
-        if self._unsettled and rule.scope is Scope.SETTLED and result.verdict in _HARMLESS:
-            result.verdict, result.reason = Verdict.UNKNOWN, self._unsettled
-        return result
+        for result in found if self._unsettled else ():
+            if result.invariant.scope is Scope.SETTLED and result.verdict in _HARMLESS:
+                result.verdict, result.reason = Verdict.UNKNOWN, self._unsettled
+        return found
+
+
+def _silent(evidence: object, memory: Memory) -> Findings:
+    return iter(())
 
 
 _HARMLESS = (Verdict.PASS, Verdict.NOT_EXERCISED)

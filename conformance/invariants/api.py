@@ -8,6 +8,7 @@ from pvkit.backends.objects import Key, get, uid, version
 from pvkit.backends.protocol import Fault, Operation
 from pvkit.conformance.history import Asked, Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariants.moments import remembered
 from pvkit.conformance.invariants.requests import Requests, body_of, refused, subject
 from pvkit.conformance.invariants.sets import is_exact
 
@@ -30,6 +31,7 @@ CODES = {
 MOST_ANSWERS = 256
 
 
+@remembered
 def _request(asked: Asked) -> tuple[Operation, Key] | None:
     """The request of a step and the key that it is about; None for faults and for what has no name."""
     request = asked.request
@@ -147,10 +149,11 @@ def names_are_taken_once(asked: Asked, state: State, memory: Memory) -> Findings
             yield Violation(f"create of {key} was refused as AlreadyExists, and there is none")
     elif asked.outcome.status == "ok":
         yield HELD
-        for change in _mine(state, key)[:1]:
+        mine = _mine(state, key)
+        for change in mine[:1]:
             if change.old is not None:
                 yield Violation(f"create of {key} replaced an object that was there", (change.old, change.obj))
-        if is_exact(state) and not _mine(state, key):
+        if is_exact(state) and not mine:
             yield Violation(f"create of {key} was accepted and made nothing")
 
 

@@ -1,5 +1,7 @@
 """The writes of a bind: what each adds, in which order they come, and that they touch nothing else."""
 
+from collections.abc import Mapping
+
 from pvkit.backends.objects import Obj, annotations, finalizers, labels, name, namespace, phase, uid
 from pvkit.backends.storage import (
     BIND_COMPLETED,
@@ -110,8 +112,9 @@ def _more(old: Obj, new: Obj, field: str, marks: set[str]) -> list[str]:
     return found
 
 
-def _differences(old: object, new: object) -> list[str]:
-    before, after = dict(old), dict(new)  # type: ignore[call-overload]
+def _differences(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    if before == after:
+        return []
     return sorted(part for part in {**before, **after} if before.get(part) != after.get(part))
 
 

@@ -218,6 +218,7 @@ def _is_seen(state: State, claim: Obj) -> bool:
     source="PVC-09, PVC-10, L4; test/e2e/apps/statefulset.go: PVC should be recreated when pod is pending due to a "
     "missing PVC",
     follows=(Cuts,),
+    when=standings,
 )
 def missing_claim_is_made_again(state: State, memory: Memory) -> Findings:
     """At rest a pending pod of a set has all its claims, made again where they were lost."""

@@ -33,6 +33,7 @@ NAMESPACES_DOC = "https://kubernetes.io/docs/concepts/overview/working-with-obje
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 OWNED = (CLAIM, POD, REVISION, "EndpointSlice", SET, "Service")
+_UNTOLD = LEDGERS | {"Event"}
 UNOWNED = (SET, "Service", "StorageClass", "ResourceQuota", "Node")
 
 
@@ -60,9 +61,7 @@ def _owner(state: State, obj: Obj, reference: Obj) -> Obj | None:
 def _can_tell(obj: Obj) -> bool:
     """Whether all owners are of kinds that a history shows; others may exist unseen."""
     return all(
-        ref.get("kind") in API_VERSIONS
-        and ref.get("kind") not in LEDGERS | {"Event"}
-        and ref.get("apiVersion") == API_VERSIONS[str(ref.get("kind"))]
+        ref.get("kind") not in _UNTOLD and ref.get("apiVersion") == API_VERSIONS.get(str(ref.get("kind")), "?")
         for ref in owners(obj)
     )
 
@@ -78,10 +77,11 @@ def orphaned_objects_are_collected(state: State, memory: Memory) -> Findings:
     known, seen = memory.get("owners") or set(), set()
     for kind in OWNED:
         for obj in state.all(kind):
-            if not owners(obj) or not _can_tell(obj):
+            references = owners(obj)
+            if not references or not _can_tell(obj):
                 continue
-            alive = any(_owner(state, obj, ref) is not None for ref in owners(obj))
-            seen |= {ref["uid"] for ref in owners(obj)}
+            alive = any(_owner(state, obj, ref) is not None for ref in references)
+            seen |= {ref["uid"] for ref in references}
             yield HELD
             if not alive and not deleting(obj):
                 told = ", ".join(f"{ref['kind']} {ref['name']}" for ref in owners(obj))

@@ -33,6 +33,7 @@ GUARANTEES = f"LIVE-08, SCALE-01; {DEPLOYING_DOC}"
     level=Level.CONTRACT,
     source=f"{GUARANTEES}; exceptions: LIVE-09",
     follows=(Cuts,),
+    when=standings,
 )
 def no_pod_is_missing(state: State, memory: Memory) -> Findings:
     """At rest a set has a pod for every ordinal in range, up to the first that is not ready with OrderedReady."""
@@ -75,6 +76,7 @@ def _errs(state: State, standing: Standing) -> bool:
     level=Level.CONTRACT,
     source=f"{GUARANTEES}; L2, ORDER-06, HB-103, HB-104",
     follows=(Cuts,),
+    when=standings,
 )
 def condemned_pods_are_gone(state: State, memory: Memory) -> Findings:
     """At rest a healthy set has no pods out of range, but for broken ones that wait for each other."""
@@ -103,6 +105,7 @@ def _overdue(standing: Standing) -> Iterator[Obj]:
     level=Level.CONTRACT,
     source=f"UPDATE-01, LIVE-08, L1; {UPDATE_DOC}",
     follows=(Cuts,),
+    when=standings,
 )
 def update_reaches_every_pod(state: State, memory: Memory) -> Findings:
     """At rest a rolling update has replaced every outdated pod from the partition on, if all pods are ready."""
@@ -140,6 +143,7 @@ def _lags(stateful_set: Obj) -> bool:
     level=Level.UPSTREAM,
     source=f"IDENT-04; {CONTROL}: processReplica; pkg/controller/statefulset/stateful_set_utils.go: identityMatches",
     follows=(Cuts,),
+    when=standings,
 )
 def name_label_is_restored(state: State, memory: Memory) -> Findings:
     """At rest the ready pods of a set carry the label with their name, put back where somebody changed it."""

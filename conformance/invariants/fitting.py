@@ -8,9 +8,10 @@ matters is immutable; what is not (class, volumeName) may have been seen older, 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
-from pvkit.backends.objects import Key, Obj, annotations, deleting, labels, name, namespace, phase, selects, uid
+from pvkit.backends.objects import Key, Obj, annotations, deleting, key, labels, name, phase, selects, uid
 from pvkit.backends.quantities import whole
 from pvkit.backends.storage import (
     BIND_COMPLETED,
@@ -85,7 +86,7 @@ def hangs(volume: Obj) -> bool:
 
 def key_of(obj: Obj) -> Key:
     """The key of an object, without a look at its kind's scope."""
-    return Key(obj["kind"], namespace(obj), name(obj))
+    return key(obj)
 
 
 def forged(life: Life) -> bool:
@@ -248,10 +249,10 @@ MOST_LOOKS = 16
 def free_for(state: State, claim: Obj, sets: Iterable[frozenset[str]] = MODE_SETS) -> Iterator[Obj]:
     """Free, Available volumes that fit a claim, by set of modes and then by size; not more than a few of each set."""
     wanted = access_modes(claim)
-    for modes in sets:
+    for modes in sets if state.count(FREE, "free") else ():
         if wanted <= modes:
             found = state.find(FREE_BY_SHAPE, (storage_class(claim), modes), least=requested(claim))
-            for _, volume in zip(range(MOST_LOOKS), found, strict=False):
+            for volume in islice(found, MOST_LOOKS):
                 if fits_free(volume, claim):
                     yield volume
 

@@ -347,10 +347,12 @@ def given_up(change: Change) -> bool:
     pod, old = change.obj, change.old
     if old is None:
         return False
+    if _is_hasty(change) or (change.by_client and (change.gone or _no_grace(pod))):
+        return True
     node = change.state.get("Node", "", node_name(pod))
-    out = any(taint.get("key") == OUT_OF_SERVICE for taint in get(node or {}, "spec", "taints") or ())
-    forced = change.by_client and (change.gone or _no_grace(pod))
-    return forced or out or (bool(node_name(pod)) and node is None) or _is_hasty(change)
+    if node is None:
+        return bool(node_name(pod))
+    return any(taint.get("key") == OUT_OF_SERVICE for taint in (node.get("spec") or {}).get("taints") or ())
 
 
 def _no_grace(pod: Obj) -> bool:

@@ -47,15 +47,17 @@ def _judged(change: Change, fields: Iterator[tuple[str, Any, Any]]) -> Findings:
 def claim_spec_stays(change: Change, memory: Memory) -> Findings:
     """A claim keeps its modes, selector and source; its volume and its class once it has them."""
     old, new = change.old, change.new
-    if old is not None and new is not None:
+    if old is None or new is None:
+        return
+    if old["spec"] == new["spec"] and BETA_CLASS not in annotations(old):
+        yield HELD
+    else:
         yield from _judged(change, _claim_fields(old, new))
 
 
 def _claim_fields(old: Obj, new: Obj) -> Iterator[tuple[str, Any, Any]]:
     if BETA_CLASS in annotations(old) and BETA_CLASS in annotations(new) and _says_no_class(old):
         yield BETA_CLASS, annotations(old)[BETA_CLASS], annotations(new)[BETA_CLASS]
-    if old["spec"] == new["spec"]:
-        return
     yield "accessModes", sorted(access_modes(old)), sorted(access_modes(new))
     yield "volumeMode", volume_mode(old), volume_mode(new)
     yield "selector", selector(old), selector(new)
@@ -101,13 +103,15 @@ def volume_source_stays(change: Change, memory: Memory) -> Findings:
 def set_stays_what_it_is(change: Change, memory: Memory) -> Findings:
     """A set keeps its selector, its service, its pod management policy and its claim templates."""
     old, new = change.old, change.new
-    if old is not None and new is not None:
+    if old is None or new is None:
+        return
+    if old["spec"] == new["spec"]:
+        yield HELD
+    else:
         yield from _judged(change, _set_fields(old, new))
 
 
 def _set_fields(old: Obj, new: Obj) -> Iterator[tuple[str, Any, Any]]:
-    if old["spec"] == new["spec"]:
-        return
     for field in ("selector", "serviceName", "podManagementPolicy"):
         yield field, get(old, "spec", field), get(new, "spec", field)
     yield "volumeClaimTemplates", list(_templates(old)), list(_templates(new))

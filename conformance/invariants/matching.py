@@ -6,6 +6,7 @@ phase, and a pair that names each other agrees by definition (PREB-03 to PREB-06
 """
 
 from collections.abc import Callable
+from itertools import islice
 
 from pvkit.backends.objects import Obj, get, labels, name, phase, uid
 from pvkit.backends.storage import (
@@ -51,11 +52,15 @@ MOST_RIVALS = 8
 _CHECKED_LATER = ("spec.capacity", "spec.accessModes", "spec.volumeAttributesClassName", "spec.claimRef")
 
 
+@remembered
+def _rivals(change: Change) -> list[Obj]:
+    """A few volumes that are free, too."""
+    return list(islice(change.state.find(FREE, "free"), MOST_RIVALS))
+
+
 def _mark(given: Given, change: Change, fits: Fits) -> Mark:
     """At risk where a free volume stood by that does not fit."""
-    free = change.state.find(FREE, "free")
-    rivals = [volume for _, volume in zip(range(MOST_RIVALS), free, strict=False)]
-    return AT_RISK if any(not fits(volume, given.claim) for volume in rivals) else HELD
+    return HELD if all(fits(volume, given.claim) for volume in _rivals(change)) else AT_RISK
 
 
 def _judged(change: Change, fits: Fits, roads: tuple[str, ...], seen: Callable[[Obj], object], word: str) -> Findings:

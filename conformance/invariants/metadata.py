@@ -82,17 +82,17 @@ def new_object_has_a_new_uid(change: Change, memory: Memory) -> Findings:
 )
 def versions_rise(change: Change, memory: Memory) -> Findings:
     """The resourceVersion of an object rises with every change, and where there is one order, over all objects."""
-    if change.old is not None:
+    old, now = change.old, version(change.obj)
+    if old is not None:
         yield HELD
-        if version(change.obj) <= version(change.old):
-            told = f"from version {version(change.old)} to {version(change.obj)}"
-            yield Violation(f"{change.key} went {told}", (change.old, change.obj))
+        if now <= version(old):
+            yield Violation(f"{change.key} went from version {version(old)} to {now}", (old, change.obj))
     # The watches of a cluster are put in order piece by piece, so there a version may come late.
-    if change.state.header.backend.ordered and is_exact(change.state):
+    if is_exact(change.state) and change.state.header.backend.ordered:
         yield HELD
-        if version(change.obj) <= memory.get("last", 0):
-            yield Violation(f"{change.key} has version {version(change.obj)}, after {memory['last']}", (change.obj,))
-        memory["last"] = version(change.obj)
+        if now <= memory.get("last", 0):
+            yield Violation(f"{change.key} has version {now}, after {memory['last']}", (change.obj,))
+        memory["last"] = now
 
 
 @invariant(

@@ -9,20 +9,21 @@ from typing import TypeVar
 
 from pvkit.backends.objects import annotations, deleting, phase
 from pvkit.backends.storage import bind_completed, claim_ref_uid
-from pvkit.conformance.history import Change
+from pvkit.conformance.history import Asked, Change
 
 T = TypeVar("T")
+E = TypeVar("E", Change, Asked)
 
 
-def remembered(ask: Callable[[Change], T]) -> Callable[[Change], T]:
-    """The same question, worked out once for the latest change."""
-    latest: Change | None = None
+def remembered(ask: Callable[[E], T]) -> Callable[[E], T]:
+    """The same question, worked out once for the latest change or answer."""
+    latest: E | None = None
     answer: T | None = None
 
-    def asked(change: Change) -> T:
+    def asked(evidence: E) -> T:
         nonlocal latest, answer
-        if latest is not change:
-            answer, latest = ask(change), change
+        if latest is not evidence:
+            answer, latest = ask(evidence), evidence
         return answer  # type: ignore[return-value]
 
     asked.__doc__ = ask.__doc__

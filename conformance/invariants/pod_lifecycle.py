@@ -38,6 +38,7 @@ MOST_REMEMBERED = 512
     level=Level.CONTRACT,
     source=f"POD-01, UPDATE-11; test/e2e/apps/statefulset.go: Should recreate evicted statefulset; {CONTROL}",
     follows=(Cuts,),
+    when=standings,
 )
 def failed_pods_are_replaced(state: State, memory: Memory) -> Findings:
     """At rest no pod in range of a set has failed and was left so."""
@@ -50,6 +51,7 @@ def failed_pods_are_replaced(state: State, memory: Memory) -> Findings:
     level=Level.UPSTREAM,
     source=f"POD-01, POD-15, HB-113; {CONTROL}: processReplica",
     follows=(Cuts,),
+    when=standings,
 )
 def succeeded_pods_are_replaced(state: State, memory: Memory) -> Findings:
     """At rest no pod in range of a set has succeeded and was left so."""

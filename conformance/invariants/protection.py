@@ -1,8 +1,8 @@
 """Protection: a claim that a pod uses and a volume that is bound are not removed, and are let go afterwards."""
 
-from pvkit.backends.objects import deleting, finalizers, name, phase
+from pvkit.backends.objects import Obj, deleting, finalizers, name, phase, uid
 from pvkit.backends.storage import CLAIM_PROTECTION, VOLUME_PROTECTION
-from pvkit.backends.workloads import claim_volumes, node_name
+from pvkit.backends.workloads import claim_keys, claim_volumes, node_name
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.choice import PODS
@@ -132,13 +132,26 @@ def bound_volume_is_not_removed(change: Change, memory: Memory) -> Findings:
 )
 def settled_unused_claim_is_let_go(state: State, memory: Memory) -> Findings:
     """When all is quiet, a claim that is to be deleted is held by its protection only while a pod on a node uses it."""
+    seen = memory.get("seen", frozenset())
     for claim in state.all(CLAIM):
         if not deleting(claim) or CLAIM_PROTECTION not in finalizers(claim):
             continue
         if any(node_name(pod) for pod in state.find(PODS, key_of(claim))):
             yield AT_RISK
-        else:
+        elif "release" not in state.faults or _were_seen(state, claim, seen):
             yield Violation(f"claim {name(claim)} is to be deleted, no pod uses it, and it is still held", (claim,))
+    left = seen & {uid(pod) for pod in state.departed_of("Pod")}
+    memory["seen"] = left | {uid(pod) for pod in state.all("Pod")}
+
+
+def _were_seen(state: State, claim: Obj, seen: frozenset[str]) -> bool:
+    """Whether all pods that named the claim and are gone had been there at rest.
+
+    Of a pod that came and went while events were held back, and whose name another one has by now, a watch that
+    catches up tells nothing at all, so nobody looks at its claims again.
+    """
+    gone = [pod for pod in state.departed_of("Pod") if key_of(claim) in claim_keys(pod)]
+    return bool(gone) and all(uid(pod) in seen for pod in gone)
 
 
 @invariant(

@@ -134,7 +134,7 @@ def stands_down(volume: Obj) -> bool:
 def volume_for_an_outside_deleter_does_not_fail(change: Change, memory: Memory) -> Findings:
     """A volume whose removal is left to an external provisioner is never marked Failed for want of a deleter."""
     old, new = change.old, change.new
-    if old is None or new is None or not stands_down(old):
+    if old is None or new is None or phase(new) not in ("Released", "Failed") or not stands_down(old):
         return
     if phase(new) == "Released":
         yield AT_RISK if reclaim_policy(new) == "Delete" else HELD

@@ -330,6 +330,7 @@ def _orphans(change: Change, reference: Obj) -> bool:
     level=Level.UPSTREAM,
     source=f"RETAIN-01, RETAIN-02, RETAIN-07, RETAIN-12; {UTILS}: updateClaimOwnerRefForSetAndPod",
     follows=(Cuts,),
+    when=standings,
 )
 def claims_have_the_owners_of_the_policy(state: State, memory: Memory) -> Findings:
     """At rest the claims of a set's ready pods are owned as the retention policy says, and by controlling owners."""

@@ -130,6 +130,7 @@ def newest_revision_has_the_highest_number(change: Change, memory: Memory) -> Fi
     level=Level.CONTRACT,
     source=f"REV-05; {LIMIT_DOC}; {CONTROL}: truncateHistory",
     follows=(Cuts,),
+    when=standings,
 )
 def history_keeps_its_limit(state: State, memory: Memory) -> Findings:
     """At rest a set has no more revisions that nothing refers to than its history limit."""
@@ -173,6 +174,7 @@ def _only_by_set(state: State, standing: Standing) -> bool:
     level=Level.UPSTREAM,
     source=f"UPDATE-20, REV-07; {CONTROL}: getStatefulSetRevisions",
     follows=(Cuts,),
+    when=standings,
 )
 def wanted_revision_is_the_newest(state: State, memory: Memory) -> Findings:
     """At rest the set's update revision exists, records its template, and has the highest number of all."""

@@ -66,6 +66,7 @@ def _never_bound(act: Act, below: range) -> Iterator[Obj]:
     level=Level.CONTRACT,
     source=f"untested-upstream 29 and 41, ORDER-09, W2; {PARALLEL_DOC}",
     follows=(Cuts,),
+    when=standings,
 )
 def parallel_pods_wait_side_by_side(state: State, memory: Memory) -> Findings:
     """With Parallel a pod that is not ready, or waits for a volume, holds back no other."""
@@ -94,6 +95,7 @@ def _absences(standing: Standing) -> set[str]:
     level=Level.CONTRACT,
     source=f"untested-upstream 41, B1, S2; {STORAGE_DOC}",
     follows=(Cuts,),
+    when=standings,
 )
 def no_two_pods_share_a_volume(state: State, memory: Memory) -> Findings:
     """At rest the claims of a set's pods that have a volume have each their own."""

@@ -4,7 +4,7 @@ While things happen a status may be old, but it is a count of some moment; at re
 `currentReplicas` is known to be off while pods are replaced, so it is judged at rest alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pvkit.backends.objects import Obj, deleting, name, phase, uid
 from pvkit.backends.workloads import is_ready, replicas, revision, strategy
@@ -118,18 +118,19 @@ def _counted(cut: Cut, stateful_set: Obj, status: Obj) -> bool:
     more = [glimpse for glimpse in cut.values() if not glimpse.owner and glimpse.fits]
     less = [] if deleting(stateful_set) else [glimpse for glimpse in own if not glimpse.fits]
     wanted = str(status.get("updateRevision"))
+    for field, counts in _COUNTED.items():
+        fewest, most = (sum(counts(glimpse, wanted) for glimpse in part) for part in (own, more))
+        fewest, most = fewest - sum(counts(glimpse, wanted) for glimpse in less), fewest + most
+        if not fewest <= _count(status, field) <= most:
+            return False
+    return True
 
-    def between(field: str, kept: str) -> bool:
-        counts = [sum(_counts_as(glimpse, kept, wanted) for glimpse in part) for part in (own, more, less)]
-        return counts[0] - counts[2] <= _count(status, field) <= counts[0] + counts[1]
 
-    return between("replicas", "") and between("readyReplicas", "ready") and between("updatedReplicas", "updated")
-
-
-def _counts_as(glimpse: Glimpse, kept: str, wanted: str) -> bool:
-    if kept == "ready":
-        return glimpse.ready
-    return not kept or (glimpse.revision == wanted and not glimpse.going)
+_COUNTED: dict[str, Callable[[Glimpse, str], bool]] = {
+    "replicas": lambda glimpse, wanted: True,
+    "readyReplicas": lambda glimpse, wanted: glimpse.ready,
+    "updatedReplicas": lambda glimpse, wanted: glimpse.revision == wanted and not glimpse.going,
+}
 
 
 @invariant(
@@ -138,6 +139,7 @@ def _counts_as(glimpse: Glimpse, kept: str, wanted: str) -> bool:
     level=Level.CONTRACT,
     source=f"STATUS-01 to STATUS-04, LIVE-08, S7; {STATUS_DOC}",
     follows=(Cuts,),
+    when=standings,
 )
 def counts_are_true_at_rest(state: State, memory: Memory) -> Findings:
     """At rest every count of a set's status is the number of its pods of that kind."""
@@ -173,6 +175,7 @@ def _recount(state: State, standing: Standing) -> Iterator[tuple[str, int]]:
     level=Level.CONTRACT,
     source=f"STATUS-06, LIVE-08; {STATUS_DOC}",
     follows=(Cuts,),
+    when=standings,
 )
 def generation_is_observed_at_rest(state: State, memory: Memory) -> Findings:
     """At rest every set has observed its present generation."""
@@ -192,6 +195,7 @@ def generation_is_observed_at_rest(state: State, memory: Memory) -> Findings:
     level=Level.UPSTREAM,
     source=f"STATUS-07, STATUS-10; {CONTROL}: completeRollingUpdate",
     follows=(Cuts,),
+    when=standings,
 )
 def finished_update_is_told(state: State, memory: Memory) -> Findings:
     """At rest a set whose replicas are all ready and updated has its update revision as the current one."""
