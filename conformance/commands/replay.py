@@ -74,6 +74,7 @@ def tell(name: str, results: Any, history: Any, strict: bool) -> int:
     counts = {verdict: sum(entry.verdict is verdict for entry in results) for verdict in Verdict}
     expected = [entry for entry in history.entries if isinstance(entry, Expected)]
     missed = sum(not entry.met for entry in expected)
-    told = ", ".join(f"{count} {str(verdict).lower()}" for verdict, count in counts.items() if count)
-    click.echo(f"\n{name}: {told}; {len(expected) - missed} of {len(expected)} expectations met")
+    told = ", ".join(f"{count} {str(verdict).lower().replace('_', ' ')}" for verdict, count in counts.items() if count)
+    met = f"{len(expected) - missed} of {len(expected)} expectations met; " if expected else ""
+    click.echo(f"\n{name}: {met}{told}")
     return 1 if missed else exit_code([entry.verdict for entry in results], strict)
