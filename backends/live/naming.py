@@ -96,7 +96,10 @@ class Names:
     def patch(self, kind: str, patch: Any) -> Any:
         """A merge patch (a mapping) or a JSON patch (a list) as it is sent."""
         if isinstance(patch, dict):
-            return without(self.out({**patch, "kind": kind}), ("kind",)) if "kind" not in patch else self.out(patch)
+            sent = self.out({**patch, "kind": kind})
+            if get(patch, "metadata", "namespace") is None and isinstance(sent.get("metadata"), dict):
+                sent = without(sent, ("metadata", "namespace"))
+            return sent if "kind" in patch else without(sent, ("kind",))
         return [self._step(kind, step) for step in patch] if isinstance(patch, list) else patch
 
     def _step(self, kind: str, step: Any) -> Any:

@@ -26,7 +26,7 @@ class Pace:
     `reaction`: within which a component acts on what it sees; `resync`: the sync period of the volume binder; `poll`:
     of the scheduler while it binds volumes; `back_off`: the least wait of the scheduler before it tries a pod again;
     `provisioning`: the wait of the provisioner after a failure; `namespace`: of the namespace controller; `orphans`: of
-    the pod collector, until it ends a pod whose node is gone.
+    the pod collector, until it ends a pod whose node is gone; `recycling`: until the pod that scrubs a volume is done.
     """
 
     reaction: float = 0.3
@@ -36,6 +36,7 @@ class Pace:
     provisioning: float = 15.0
     namespace: float = 16.0
     orphans: float = 62.0
+    recycling: float = 3.0
 
 
 def patience(objects: Iterable[Obj], pace: Pace, busy: float) -> float:
@@ -63,6 +64,8 @@ def _volumes(world: _World, pace: Pace) -> Iterator[float]:
     claims, volumes = world.claims.values(), world.volumes.values()
     if any(_is_open(claim, world) for claim in claims) or any(_is_unsettled(volume, world) for volume in volumes):
         yield pace.resync * 1.5
+    if any(reclaim_policy(volume) == "Recycle" and phase(volume) == "Released" for volume in volumes):
+        yield pace.recycling
     for claim in claims:
         parameters = (world.classes.get(storage_class(claim)) or {}).get("parameters") or {}
         if phase(claim) == "Pending" and parameters:

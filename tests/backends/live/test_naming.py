@@ -100,6 +100,8 @@ def test_a_claim_template_gets_the_plans_class(names: Names) -> None:
     ("kind", "patch", "sent"),
     [
         ("PersistentVolume", {"spec": {"claimRef": None}}, {"spec": {"claimRef": None}}),
+        ("Pod", {"metadata": {"labels": {"a": "b"}}}, {"metadata": {"labels": {"a": "b"}}}),
+        ("Pod", {"metadata": {"namespace": "other"}}, {"metadata": {"namespace": "kab-7-other"}}),
         ("PersistentVolumeClaim", {"spec": {"volumeName": "v"}}, {"spec": {"volumeName": "kab-7-v"}}),
         (
             "PersistentVolumeClaim",
