@@ -105,7 +105,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "PVB-120": ("time",),
     "PVB-130": ("made", "faltering"),
     "PVB-131": ("made",),
-    "PVB-132": ("faltering", "turns"),
+    "PVB-132": ("faltering",),
     "PVB-133": ("recycling",),
     "PVB-134": ("faltering",),
     "PVB-135": ("faltering",),

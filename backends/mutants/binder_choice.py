@@ -13,6 +13,7 @@ from pvkit.backends.storage import (
     capacity,
     claim_ref,
     claim_ref_uid,
+    is_default,
     refers_to,
     requested,
     selector,
@@ -291,7 +292,7 @@ def oldest_default_at_creation() -> Iterable[Edit]:
 
     def make(original: Any) -> Any:
         def default_class(store: Any) -> str:
-            marked = [entry for entry in store.list("StorageClass") if admission.is_default(entry)]
+            marked = [entry for entry in store.list("StorageClass") if is_default(entry)]
             return name(min(marked, key=lambda entry: entry["metadata"]["creationTimestamp"])) if marked else ""
 
         return default_class

@@ -112,7 +112,7 @@ def released_volume_comes_back() -> Iterable[Edit]:
             if claim is None or uid(claim) == claim_ref_uid(volume):
                 return original(seen, at)
             known = phase(volume) == "Bound"
-            return STOP if known else Write("update-status", phases.in_phase(volume, "Bound"))
+            return STOP if known else Write("update-status", binding.in_phase(volume, "Bound"))
 
         return release
 

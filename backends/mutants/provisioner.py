@@ -23,6 +23,8 @@ def _volume(change: Any) -> Edit:
 
 def _tried(seen: Any, write: Any) -> Any:
     """Count the tries to store a volume, until one is known to have succeeded."""
+    if write.verb != "create":
+        return write
     handle = write.object["spec"]["csi"]["volumeHandle"]
     seen.memory[f"tries {handle}"] = seen.memory.get(f"tries {handle}", 0) + 1
 
@@ -80,6 +82,8 @@ def names_are_drawn() -> Iterable[Edit]:
         return ignore
 
     def change(seen: Any, write: Any) -> Any:
+        if write.verb != "create":
+            return write
         called = write.object["metadata"]["name"]
         tries = seen.memory.get(f"tries {called}", 0)
         again = put(write.object, ("metadata", "name"), f"{called}-{tries}") if tries else write.object

@@ -1,9 +1,10 @@
 """Protection: a claim that a pod uses and a volume that is bound are not removed, and are let go afterwards."""
 
 from pvkit.backends.objects import Obj, deleting, finalizers, name, phase, uid
+from pvkit.backends.protocol import Fault, Settled
 from pvkit.backends.storage import CLAIM_PROTECTION, VOLUME_PROTECTION
 from pvkit.backends.workloads import claim_keys, claim_volumes, node_name
-from pvkit.conformance.history import Change, State
+from pvkit.conformance.history import Asked, Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.choice import PODS
 from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, key_of
@@ -124,11 +125,27 @@ def bound_volume_is_not_removed(change: Change, memory: Memory) -> Findings:
         yield AT_RISK if phase(change.old) == "Released" else HELD
 
 
+class CaughtUp:
+    """The follower that knows whether any view ever had to catch up: whether held events were released."""
+
+    def __init__(self) -> None:
+        self.ever = False
+
+    def take(self, change: Change) -> None:
+        """Events say nothing of it."""
+
+    def hear(self, entry: Asked | Settled, state: State) -> None:
+        """One more step of the plan."""
+        if isinstance(entry, Asked) and isinstance(entry.request, Fault):
+            self.ever = self.ever or entry.request.word in ("release", "heal")
+
+
 @invariant(
     "PVB-103",
     scope=Scope.SETTLED,
     level=Level.CONTRACT,
     source=f"PROT-02, PROT-03, PROT-05, P2; {PROTECTION}; {CLAIMS}",
+    follows=(CaughtUp,),
 )
 def settled_unused_claim_is_let_go(state: State, memory: Memory) -> Findings:
     """When all is quiet, a claim that is to be deleted is held by its protection only while a pod on a node uses it."""
@@ -138,7 +155,7 @@ def settled_unused_claim_is_let_go(state: State, memory: Memory) -> Findings:
             continue
         if any(node_name(pod) for pod in state.find(PODS, key_of(claim))):
             yield AT_RISK
-        elif "release" not in state.faults or _were_seen(state, claim, seen):
+        elif not state.follow(CaughtUp).ever or _were_seen(state, claim, seen):
             yield Violation(f"claim {name(claim)} is to be deleted, no pod uses it, and it is still held", (claim,))
     left = seen & {uid(pod) for pod in state.departed_of("Pod")}
     memory["seen"] = left | {uid(pod) for pod in state.all("Pod")}

@@ -34,8 +34,8 @@ def defaults_of_two_ages(world: World, numbers: Digits) -> None:
     pause(world, numbers)
 
 
-ASKS = tuple(trait for trait in TRAITS if trait.feature in ("modes", "block", "attributes", "beta"))
-MAKERS = (
+ASKS = tuple(trait for trait in TRAITS if trait.feature in ("modes", "block", "attributes"))
+MAKERS: tuple[Obj, ...] = (
     {},
     {"reclaimPolicy": "Retain"},
     LATE,
@@ -70,10 +70,10 @@ def _take_back(world: World, numbers: Digits, at: Key) -> None:
     """The claim is deleted, or its volume first, or both the other way round."""
     held = volume_name(world.read(at) or {"spec": {}})
     both = [Key("PersistentVolume", "", held), at] if held else [at]
-    how = numbers.number(3)
-    for gone in (both[-1:], both, both[::-1])[how]:
+    for gone in (both[-1:], both[-1:], both, both[::-1])[numbers.number(4)]:
         world.delete(gone)
-        pause(world, numbers)
+        world.turns(numbers.pick((0, 0, 2, 5)))
+    world.settle()
 
 
 def _lose_node(world: World, at: Key) -> None:
@@ -84,7 +84,7 @@ def _lose_node(world: World, at: Key) -> None:
         world.delete(Key("Node", "", node))
 
 
-@move("made", weight=4)
+@move("made", weight=3)
 def lose_the_node(world: World, numbers: Digits) -> None:
     """The node for which a volume is slowly being made goes away."""
     world.ensure(storage_class("slow", {**MADE, **LATE, "parameters": {"slow": "20"}}))
@@ -105,13 +105,13 @@ def make_under_trouble(world: World, numbers: Digits) -> None:
     if early:
         world.fault(word, **options)
     world.create(claim(called, storage_class="made"))
-    if early and numbers.chance(140):
+    if early and numbers.chance(100):
         world.turns(numbers.pick((2, 4, 6, 8)))
     else:
         world.settle()
     if not early:
         world.fault(word, **options)
-    if not early or numbers.chance(128):
+    if not early or numbers.chance(160):
         world.delete(at)
         pause(world, numbers)
 
@@ -120,7 +120,9 @@ _OWN: Obj = {"controller": "provisioner"}
 TROUBLES: tuple[tuple[str, Obj], ...] = (
     ("lose_answer", {**_OWN, "kind": "PersistentVolume", "verb": "create"}),
     ("crash", {**_OWN, "after": 1}),
-    ("refuse", {**_OWN, "kind": "PersistentVolume", "verb": "create", "times": 3}),
+    ("refuse", {**_OWN, "kind": "PersistentVolume", "verb": "create", "times": 100}),
+    ("second_leader", _OWN),
+    ("crash", _OWN),
     ("second_leader", _OWN),
     ("lose_answer", {**_OWN, "kind": "PersistentVolume", "verb": "create"}),
     ("storage", {"refuse": 2}),

@@ -140,13 +140,16 @@ def next_owner(world: World, numbers: Digits) -> None:
     world.settle()
     world.delete(Key("Pod", "default", user))
     world.delete(Key("PersistentVolumeClaim", "default", called))
-    pause(world, numbers)
+    if numbers.chance(190):
+        world.settle()
+    else:
+        pause(world, numbers)
     second = called if numbers.chance(110) else world.fresh("PersistentVolumeClaim", numbers)
     if policy == "Retain" and numbers.chance(190):
         world.create(volume(world.fresh("PersistentVolume", numbers), ALOOF))
     world.create(claim(second, ALOOF))
     world.create(pod(world.fresh("Pod", numbers), second))
-    pause(world, numbers)
+    world.settle()
     if policy == "Retain" and numbers.chance(150):
         world.patch(Key("PersistentVolume", "", held), {"spec": {"persistentVolumeReclaimPolicy": "Recycle"}})
-        pause(world, numbers)
+        world.settle()

@@ -3,6 +3,7 @@
 import pytest
 
 from pvkit.backends.objects import Obj, put
+from pvkit.backends.protocol import Fault
 from pvkit.conformance.verdict import Verdict
 from tests.conformance.histories import Story, message_of, result_of, verdict_of
 from tests.conformance.invariants.storage_story import available, claim, gone, pair, pod, turn, volume
@@ -143,3 +144,16 @@ def test_a_second_deletion_may_add_the_collectors_finalizer(finalizer: str) -> N
     held = story.modified(put(marked, ("metadata", "finalizers"), [*marked["metadata"]["finalizers"], finalizer]))
     story.modified(put(held, ("metadata", "finalizers"), marked["metadata"]["finalizers"]), by="garbage-collector")
     assert verdict_of("PVB-106", story) is Verdict.PASS
+
+
+@pytest.mark.parametrize("at_rest", [True, False])
+def test_a_pod_that_came_and_went_unseen_tells_nobody_that_its_claim_is_free(at_rest: bool) -> None:
+    story = Story()
+    user = placed(story, pod())
+    story.terminating(story.added(claim()))
+    if at_rest:
+        story.settled()
+    story.asked(Fault("release", {"controller": "pvc-protection", "kind": "Pod", "how": "merged"}))
+    story.deleted(user)
+    story.settled()
+    assert (verdict_of("PVB-103", story) is Verdict.FAIL) is at_rest
