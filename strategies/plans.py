@@ -26,7 +26,7 @@ from pvkit.strategies.world import World
 
 __all__ = ["PROFILES", "naive_plans", "plans"]
 
-PROFILES = {"smoke": (8, 16), "default": (12, 18), "full": (30, 60)}
+PROFILES = {"smoke": (8, 16), "default": (20, 32), "full": (30, 60)}
 """How many moves a plan of a profile is drawn from at most, and how many steps it has at most."""
 
 CHOICES, KEEPS = 24, 9
