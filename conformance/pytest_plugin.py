@@ -25,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options, as `pvkit run` has them."""
     group = parser.getgroup("pvkit", "PersistentVolume conformance (pytest --pyargs pvkit.conformance)")
     group.addoption("--pv-backend", default="reference", help="what to run on: reference, mutant:<id>, module:Class")
+    group.addoption("--pv-kubeconfig", help="of the cluster to run on (--pv-backend live)")
+    group.addoption("--pv-context", help="of the kubeconfig; by default its current one")
+    group.addoption("--pv-yes", action="store_true", help="agree to write on a server that is not on this machine")
     group.addoption("--pv-profile", default="smoke", help="how much: smoke, default, full")
     group.addoption("--pv-include", action="append", default=[], help="only these: an id, topic, level or tag")
     group.addoption("--pv-exclude", action="append", default=[], help="all but these")
@@ -80,10 +83,12 @@ def _asked(config: pytest.Config) -> "Settings":
 def pv_backend(request: pytest.FixtureRequest) -> "Iterator[Backend]":
     """The backend that `--pv-backend` names."""
     from pvkit.backends.errors import KitError
-    from pvkit.backends.registry import open_backend
+    from pvkit.conformance.commands.cluster_options import opened
 
+    option = request.config.getoption
+    cluster = {name: option(f"--pv-{name}") for name in ("kubeconfig", "context", "yes")}
     try:
-        backend = open_backend(request.config.getoption("--pv-backend"))
+        backend = opened(option("--pv-backend"), cluster)
     except KitError as error:
         pytest.fail(str(error), pytrace=False)
     yield backend
@@ -102,7 +107,7 @@ def pv_history(pv_backend: "Backend") -> "History":
 
 @pytest.fixture(scope="session")
 def pv_verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What one run of all selected invariants came to: the fields of `results.json` for each, and the steps of its plan.
+    """What one run of all selected invariants came to: for each the fields of `results.json`, and its plan's steps.
 
     A run is made once a session, whatever the number of workers.
     """
@@ -117,6 +122,7 @@ def pv_verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 def _run(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
     from pvkit.backends.errors import KitError
+    from pvkit.conformance.commands.cluster_options import LIVE, playable
     from pvkit.conformance.failures import save_failure
     from pvkit.conformance.reporters.fields import line_fields
     from pvkit.conformance.reporters.text import steps
@@ -125,8 +131,12 @@ def _run(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
 
     config, told = request.config, {}
     asked, folder = _asked(config), Path(config.getoption("--pv-output-dir")) / "failures"
+    backend, live = request.getfixturevalue("pv_backend"), asked.spec == LIVE
     try:
-        report = run(request.getfixturevalue("pv_backend"), _chosen(config), asked, plans(asked.profile))
+        if live:
+            asked = replace(asked, kubernetes_version=backend.describe().kubernetes_version)
+        drawn = plans(asked.profile, playable(backend) if live else None, not live)
+        report = run(backend, _chosen(config), asked, drawn)
         for line in report.lines:
             saved = replace(line, file=str(save_failure(line, report, folder))) if line.plan else line
             told[line.invariant.id] = line_fields(saved) | {"plan": list(steps(line.plan)) if line.plan else []}

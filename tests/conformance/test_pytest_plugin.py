@@ -35,10 +35,12 @@ def test_each_promise_is_a_test_with_its_id(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_broken_promise_fails_with_the_plan_that_shows_it(tmp_path: Path) -> None:
+def test_a_broken_promise_fails_with_the_plan_that_shows_it_and_where_it_is_saved(tmp_path: Path) -> None:
     done = suite(tmp_path, "--pv-backend", "mutant:never-available", "--pv-include", "PVB-056")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the plan:" in done.stdout
+    (saved,) = (tmp_path / "report" / "failures").glob("PVB-056-*.yaml")
+    assert f"Reproduce with: pvkit replay {saved.relative_to(tmp_path)}" in done.stdout
 
 
 COUNTING = """
@@ -76,12 +78,6 @@ def outcomes(done: subprocess.CompletedProcess[str]) -> list[str]:
     return sorted(line.partition(" - ")[0] for line in lines)
 
 
-def test_a_failure_is_saved_and_named(tmp_path: Path) -> None:
-    done = suite(tmp_path, "--pv-backend", "mutant:never-available", "--pv-include", "PVB-056")
-    (saved,) = (tmp_path / "report" / "failures").glob("PVB-056-*.yaml")
-    assert f"Reproduce with: pvkit replay {saved.relative_to(tmp_path)}" in done.stdout
-
-
 def test_excluded_promises_are_no_tests(tmp_path: Path) -> None:
     done = suite(tmp_path, "--collect-only", "--pv-include", "api", "--pv-exclude", "API-021")
     assert "test_promise[API-020]" in done.stdout
@@ -115,4 +111,11 @@ def test_a_backend_that_gives_up_is_told_without_a_traceback(tmp_path: Path) -> 
     done = suite(tmp_path, "--pv-backend", "broken:Broken", "--pv-include", "PVB-001")
     assert done.returncode == 1
     assert "the backend Broken raised RuntimeError: no cluster today" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_cluster_that_cannot_be_reached_is_told_without_a_traceback(tmp_path: Path) -> None:
+    done = suite(tmp_path, "--pv-backend", "live", "--pv-kubeconfig", "nowhere.yaml", "--pv-include", "PVB-001")
+    assert done.returncode == 1
+    assert "no usable kubeconfig" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
