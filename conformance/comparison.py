@@ -5,7 +5,7 @@ that key before, a revision by its place among those of its set.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,15 @@ _PASSING = frozenset(
     }
 )  # fmt: skip
 """Fields that tell of the moment or the machine, and not of the state."""
+
+
+_PAIRING = (
+    ("status",),
+    ("spec", "claimRef"),
+    ("spec", "volumeName"),
+    ("metadata", "annotations"),
+)
+"""What tells of a binding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +77,20 @@ def differences(ours: dict[str, Obj], theirs: dict[str, Obj]) -> list[Difference
 
 
 def unpaired(state: dict[str, Obj]) -> dict[str, Obj]:
-    """A state without what tells which of the volumes serves which of the claims: where several do, any may."""
-    made = {}
+    """A state without what tells which volume serves which claim; only how many of each phase there are stays.
+
+    Where several volumes fit any may be taken, and where several claims wait any may come first.
+    """
+    made: dict[str, Obj] = {}
+    phases: Counter[str] = Counter()
     for at, obj in state.items():
-        if obj.get("kind") == "PersistentVolume" and get(obj, "spec", "claimRef"):
-            obj = put(obj, ("spec", "claimRef"), {"namespace": get(obj, "spec", "claimRef", "namespace")})
-        elif obj.get("kind") == "PersistentVolumeClaim" and get(obj, "spec", "volumeName"):
-            obj = put(without(obj, ("status", "capacity")), ("spec", "volumeName"), "some volume")
+        kind = obj.get("kind")
+        if kind in ("PersistentVolume", "PersistentVolumeClaim"):
+            phases[f"{kind} {get(obj, 'status', 'phase')}"] += 1
+            for path in _PAIRING:
+                obj = without(obj, path)
         made[at] = obj
-    return made
+    return {**made, "phases": dict(phases)}
 
 
 def _leaves(ours: Any, theirs: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:

@@ -22,6 +22,8 @@ SETTLED = ("Settled", "")
 WORDS = {"Asked": (*VERBS, "fault", "other")}
 """What may stand behind a word of `on`: the verb of a request, or the type of a change."""
 
+GAPS = "events"
+"""What a backend lacks that missed some of the events: then nothing can be said of what it saw."""
 _EVIDENCE = {"order": "ordered", "ledgers": "ledgers"}
 
 
@@ -42,6 +44,8 @@ class Docket:
 def docket_of(invariants: Iterable[Invariant], header: Header) -> Docket:
     """The docket of some invariants for a history with this header; where two have one id, the later counts."""
     lacking = frozenset(need for need, attribute in _EVIDENCE.items() if not getattr(header.backend, attribute))
+    if GAPS in header.backend.lacks:
+        lacking |= {GAPS}
     return _docket(tuple({entry.id: entry for entry in invariants}.values()), header.setup.kubernetes_version, lacking)
 
 
@@ -70,6 +74,8 @@ def _docket(invariants: tuple[Invariant, ...], version: str, lacking: frozenset[
 def _verdict_in_advance(entry: Invariant, version: str, lacking: frozenset[str]) -> tuple[Verdict, str] | None:
     if version not in entry.versions:
         return Verdict.NOT_SUPPORTED, f"not promised by {version}"
+    if GAPS in lacking:
+        return Verdict.UNKNOWN, "events are missing from the history"
     missing = [f"no {need}" for need in sorted(entry.needs & lacking)]
     return (Verdict.UNKNOWN, f"the history has {', '.join(missing)}") if missing else None
 

@@ -11,10 +11,21 @@ from dataclasses import dataclass
 
 from pvkit.backends.objects import Obj, condition, deleting, finalizers, get, name, namespace, phase, uid
 from pvkit.backends.storage import access_modes, claim_ref, claim_ref_uid, reclaim_policy, storage_class, volume_name
-from pvkit.backends.workloads import behaviour, is_finished, is_parallel, is_ready, node_name, ordinals
+from pvkit.backends.workloads import (
+    behaviour,
+    claim_name,
+    first_ordinal,
+    is_finished,
+    is_parallel,
+    is_ready,
+    node_name,
+    ordinals,
+    templates,
+)
 
 ENDING = ("crash", "finish", "evicted")
 """Behaviours of pods that run for a second and end so."""
+MOST_ORDINALS = 64
 LONGEST_BACK_OFF = 12.0
 """Seconds of a back-off that is waited for at most."""
 
@@ -122,17 +133,20 @@ def _sets(world: _World, busy: float) -> Iterator[float]:
         status = stateful_set.get("status") or {}
         if wait and (status.get("availableReplicas") or 0) < (status.get("readyReplicas") or 0):
             yield float(wait) + 1.0
-        mine = [pods.get((namespace(stateful_set), f"{name(stateful_set)}-{at}")) for at in ordinals(stateful_set)[:64]]
-        if _errs(stateful_set, mine):
+        if any(_is_overdue(stateful_set, at, pods, world) for at in list(ordinals(stateful_set))[:MOST_ORDINALS]):
             yield min(busy, LONGEST_BACK_OFF)
 
 
-def _errs(stateful_set: Obj, pods: list[Obj | None]) -> bool:
-    """Whether a pod is missing that the set would have made already, had nothing refused it."""
-    if None not in pods:
+def _is_overdue(stateful_set: Obj, at: int, pods: dict[tuple[str, str], Obj], world: _World) -> bool:
+    """Whether a pod is missing that the set will make when it tries again: nothing that exists is in the way."""
+    where, called = namespace(stateful_set), name(stateful_set)
+    if (where, f"{called}-{at}") in pods:
         return False
-    before = pods[: pods.index(None)]
-    return is_parallel(stateful_set) or all(pod is not None and is_ready(pod) for pod in before)
+    claims = [world.claims.get((where, claim_name(entry, stateful_set, at))) for entry in templates(stateful_set)]
+    if any(claim is not None and deleting(claim) for claim in claims):
+        return False
+    below = [pods.get((where, f"{called}-{lower}")) for lower in range(first_ordinal(stateful_set), at)]
+    return is_parallel(stateful_set) or all(pod is not None and is_ready(pod) for pod in below)
 
 
 def _others(world: _World, pace: Pace) -> Iterator[float]:

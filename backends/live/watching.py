@@ -15,7 +15,7 @@ from time import monotonic
 
 from pvkit.backends.errors import ApiError, NotFound, Unavailable
 from pvkit.backends.live.connection import Connection, path_of
-from pvkit.backends.objects import Key, Obj, key, uid, version
+from pvkit.backends.objects import Key, Obj, condition, key, uid, version
 
 GONE = 410
 WATCH_SECONDS = 240
@@ -59,7 +59,7 @@ class Tape:
     """What the objects of one plan went through.
 
     `kinds` are those of which something was seen, `gaps` the reasons why it may be incomplete, `arrived` the time of
-    the last frame. `told` is the version up to which frames were taken off.
+    the last frame that was more than a murmur. `told` is the version up to which frames were taken off.
     """
 
     def __init__(self, is_mine: Callable[[Obj], bool]) -> None:
@@ -93,8 +93,10 @@ class Tape:
                 self.gaps.append(f"{at} at version {frame.version} came after version {self.told} was told")
             self._frames.append(frame)
             left = None if frame.type == "DELETED" else frame.object
+            before = self.last.get(at)
             self.last[at] = Last(frame.version, uid(frame.object), left)
-            self.arrived = frame.arrived
+            if before is None or not _is_murmur(before.object, left):
+                self.arrived = frame.arrived
             self.changed.notify_all()
 
     def note_gap(self, reason: str) -> None:
@@ -128,6 +130,22 @@ class Tape:
             self._frames = [frame for frame in self._frames if frame.version > fence]
             self.told = max(self.told, fence)
         return sorted(ready, key=attrgetter("version"))
+
+
+def _is_murmur(before: Obj | None, after: Obj | None) -> bool:
+    """Whether all that changed is why a pod cannot be scheduled: other plans' nodes come and go, words with them."""
+    if before is None or after is None or after["kind"] != "Pod":
+        return False
+    if (condition(after, "PodScheduled") or {}).get("status") != "False" or before.get("spec") != after.get("spec"):
+        return False
+    return (
+        all(
+            {field: value for field, value in (before.get(part) or {}).items() if field not in passing}
+            == {field: value for field, value in (after.get(part) or {}).items() if field not in passing}
+            for part, passing in (("status", ("conditions",)), ("metadata", ("resourceVersion", "managedFields")))
+        )
+        and (condition(before, "PodScheduled") or {}).get("status") == "False"
+    )
 
 
 class Watches:
