@@ -58,14 +58,15 @@ def move(*features: str, weight: int = 4, shows: tuple[str, ...] = ()) -> Callab
 
 @cache
 def all_moves() -> tuple[Move, ...]:
-    """All moves; the creation of a matching pair, which is the plainest, comes first."""
+    """All moves; those that make what others need come first, because what shrinks shrinks towards them."""
     found = [
         value
         for entry in sorted(entry.name for entry in pkgutil.iter_modules(moves.__path__))
         for value in vars(importlib.import_module(f"{moves.__name__}.{entry}")).values()
         if isinstance(value, Move)
     ]
-    return tuple(sorted(found, key=lambda entry: bool(entry.features)))
+    makers = ("make_match", *MAKERS.values())
+    return tuple(sorted(found, key=lambda entry: (bool(entry.features), entry.act.__name__ not in makers)))
 
 
 def table(features: frozenset[str], theme: frozenset[str] = frozenset()) -> tuple[Move, ...]:

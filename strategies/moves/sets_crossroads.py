@@ -73,9 +73,9 @@ def trouble(world: World, numbers: Digits, pods: list[Obj]) -> None:
     if not pods:
         return
     what = numbers.number(8)
-    if what in (2, 3, 4, 5) and world.has("behaviours"):
-        word = numbers.pick(("unready", "crash", "unready", "evicted", "finish"))
-        for at in numbers.pick(((0,), (1, -1), (0,), (0, -1), (-1,))):
+    if what in (1, 2, 3, 4, 5) and world.has("behaviours"):
+        word = numbers.pick(("unready", "crash", "unready", "unready", "evicted", "finish"))
+        for at in numbers.pick(((0,), (-2, -1), (0,), (-2, -1), (-1,))):
             world.patch(key(pods[at % len(pods)]), {"metadata": {"annotations": {BEHAVIOUR: word}}})
         world.settle()
     elif what == 6:

@@ -6,9 +6,9 @@ As at the crossroads, each begins with a set whose pods run, at rest.
 from pvkit.backends.objects import Key, Obj, finalizers, key, labels, name, namespace, owner_reference, owners
 from pvkit.backends.workloads import BEHAVIOUR, POD_NAME_LABEL, claim_name, first_ordinal, ordinal, replicas, templates
 from pvkit.strategies.digits import Digits
-from pvkit.strategies.moves.crossroads import LATER, PARALLEL, PLAIN, running_set
 from pvkit.strategies.moves.registry import move, pause
 from pvkit.strategies.moves.sets import owned
+from pvkit.strategies.moves.sets_crossroads import LATER, PARALLEL, PLAIN, running_set
 from pvkit.strategies.pods import pod
 from pvkit.strategies.statefulsets import retained, service, stateful_set, template
 from pvkit.strategies.traits import Trait
@@ -97,7 +97,7 @@ def under_a_policy(world: World, numbers: Digits) -> None:
     if numbers.chance(80):
         world.patch(at, {"spec": dict(numbers.pick((SCALED, DELETED, BOTH)).spec)})
         world.settle()
-    if numbers.chance(80):
+    if numbers.chance(100):
         _add_owner(world, numbers, found)
     late = numbers.pick(("", "refuse", "freeze", "refuse")) if world.has("calls") else ""
     if late == "freeze":
@@ -113,6 +113,8 @@ def under_a_policy(world: World, numbers: Digits) -> None:
             world.delete(key(numbers.pick(owned(world, found) or [found])))
         case _:
             world.scale(at, max(count - 1 - numbers.number(2), 0))
+            if numbers.chance(110):
+                world.settle()
             world.turns(numbers.pick((30, 20, 0, 8, 14, 40, 12)))
             world.scale(at, count)
     pause(world, numbers)
@@ -130,7 +132,7 @@ def _add_owner(world: World, numbers: Digits, stateful_set: Obj) -> None:
     world.ensure(service("keeper", namespace(stateful_set)))
     keeper = world.read(Key("Service", namespace(stateful_set), "keeper"))
     if keeper is not None:
-        reference = {**owner_reference(keeper), "controller": numbers.chance(80)}
+        reference = {**owner_reference(keeper), "controller": numbers.chance(60)}
         world.patch(key(claims[0]), {"metadata": {"ownerReferences": [*owners(claims[0]), reference]}})
         world.settle()
 
