@@ -49,6 +49,8 @@ def _never_bound(act: Act, below: range) -> Iterator[Obj]:
     life_of_set = act.state.life(act.at)
     if life_of_set is None or life_of_set.touched("spec.ordinals"):
         return
+    if not act.cuts.whole(act.at):  # A pod called web-00 may stand in for web-0, and be ready (SCALE-11).
+        return
     for at in below:
         for claim in claim_names(act.stateful_set, at):
             key = Key(CLAIM, act.at.namespace, claim)

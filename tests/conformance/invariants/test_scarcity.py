@@ -65,6 +65,15 @@ def test_where_the_range_moved_down_a_higher_pod_may_be_the_older_one() -> None:
     assert verdict_of("STS-090", story) is Verdict.PASS
 
 
+def test_a_pod_of_an_odd_name_may_stand_in_for_the_one_that_waits() -> None:
+    story = two_volumes()
+    story.edit(replicas=4)
+    odd = story.got("Pod", "web-2")
+    story.ready(story.added(put(odd, ("metadata", "name"), "web-02"), by="client"))
+    story.pod(3, ready=False)
+    assert verdict_of("STS-090", story) is Verdict.PASS
+
+
 def test_with_parallel_all_pods_are_there_and_some_wait() -> None:
     story = two_volumes(**PARALLEL)
     assert verdict_of("STS-091", story) is Verdict.PASS
