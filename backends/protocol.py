@@ -7,6 +7,7 @@ a small protocol of its own (`CanDisturb`, `CanStep`), and callers ask whether i
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pvkit.backends.errors import Cause
@@ -16,6 +17,11 @@ VERBS = ("create", "get", "list", "update", "patch", "delete", "scale")
 
 DEFAULT_KUBERNETES = "1.36"
 KUBERNETES_VERSIONS = ("1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
+
+
+@cache
+def _minor(version: str) -> int:
+    return int(version.split(".")[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Setup:
     @property
     def minor(self) -> int:
         """The minor version, 36 for 1.36."""
-        return int(self.kubernetes_version.split(".")[1])
+        return _minor(self.kubernetes_version)
 
 
 @dataclass(frozen=True, slots=True)

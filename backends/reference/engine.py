@@ -72,9 +72,9 @@ class Engine:
 
     def turn(self) -> bool:
         """Let the next worker take its turn; False when nobody has work."""
-        self._land()
-        wanted = self.schedule.turn()
-        worker = self._pick(wanted)
+        if self.in_flight:
+            self._land()
+        worker = self._pick(self.schedule.turn())
         if worker is None:
             return False
         worker.turn()
@@ -216,7 +216,8 @@ class Engine:
             self._equip(name(event.object))
         for instance in self._watchers[kind]:
             instance.hear(event, old)
-            self.arm_resync(instance)
+            if not instance.resync_due:
+                self.arm_resync(instance)
 
     def arm_resync(self, instance: Instance) -> None:
         """Let an instance look at everything again after its period: after a change or an error, never for nothing."""

@@ -276,8 +276,9 @@ def heal(engine: Engine) -> None:
     for name in [name for name in engine.instances if "#" in name]:
         engine.retire(name)
     for instance in engine.instances.values():
-        for kind in instance.seen.caches:
-            release(engine, instance.name, kind)
+        for kind, cache in instance.seen.caches.items():
+            if cache.held:
+                release(engine, instance.name, kind)
         if instance.frozen:
             thaw(engine, instance.name)
     engine.active.clear()

@@ -38,7 +38,8 @@ class Worker:
     def add(self, at: Key) -> None:
         """Queue a key, once."""
         self.queue[at] = None
-        self.instance.engine.ready(self)
+        if not self.waiting:
+            self.instance.engine.ready(self)
 
     def forget(self) -> None:
         """Lose the queue, as a crash does."""
@@ -169,8 +170,9 @@ class Instance:
 
     def decide(self, at: Key) -> tuple[Rule | None, Effect]:
         """The first rule that answers for a key, and its answer."""
+        seen = self.seen
         for rule in self.controller.rules[at.kind]:
-            effect = rule.body(self.seen, at)
+            effect = rule.body(seen, at)
             if effect is None:
                 continue
             if isinstance(effect, Say) and not self.engine.say(self, effect):
@@ -185,8 +187,9 @@ class Instance:
 
     def queue(self, keys: Iterable[Key]) -> None:
         """Queue keys."""
-        for at in keys:
-            self.add(at)
+        if not self.down:
+            for at in keys:
+                self.workers[at.kind].add(at)
 
     def hear(self, event: Event, old: Obj | None) -> None:
         """Take an event off the watch: into the cache and to the handler, or on hold."""

@@ -94,7 +94,7 @@ class Seen:
 
     def get(self, kind: str, namespace: str, name: str) -> Obj | None:
         """An object from the cache."""
-        return self.caches[kind].table.get(kind, namespace, name)
+        return self.caches[kind].table.objects.get((kind, namespace, name))  # type: ignore[call-overload, no-any-return]
 
     def lookup(self, key: Key) -> Obj | None:
         """An object from the cache, by key."""
