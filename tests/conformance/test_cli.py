@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 import pvkit as pvkit_package
 from pvkit.backends.errors import KitError
 from pvkit.conformance.cli import VERBS, configuration, pvkit
+from tests.backends.live.fake_server import FakeServer, kubeconfig, serving
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(pvkit_package.__file__).parent.parent)}
 VOLUME = """
@@ -116,6 +117,27 @@ def test_lists_have_an_id_and_a_sentence_for_everything(what: str) -> None:
     rows = json.loads(pv("list", what, "--json").output)
     assert rows
     assert all(row["id"] and row["sentence"] for row in rows)
+
+
+def test_versions_are_those_of_the_kit_and_of_the_rules() -> None:
+    told = json.loads(pv("version", "--json").output)
+    assert told["kit"] == pvkit_package.__version__
+    assert pv("version").output.splitlines()[0] == f"pvkit {told['kit']}"
+    assert f"{told['rules']['from']} to {told['rules']['to']}" in pv("version").output
+
+
+def test_the_version_of_a_server_is_asked_of_the_server(tmp_path: Path) -> None:
+    with serving(FakeServer()) as fake:
+        named = kubeconfig(tmp_path / "config", fake.url)
+        shown = pv("version", "--server", "--kubeconfig", str(named)).output
+        told = json.loads(pv("version", "--server", "--kubeconfig", str(named), "--json").output)["server"]
+    assert f"server {told['version']} at {fake.url}, context {told['context']}" in shown
+
+
+def test_a_server_that_nobody_can_find_has_no_version() -> None:
+    exit_code, said = code("version", "--server", "--kubeconfig", "nowhere.yaml")
+    assert (exit_code, "Traceback" in said) == (2, False)
+    assert "no usable kubeconfig" in said
 
 
 def test_a_promise_is_listed_with_its_level_its_versions_and_its_source() -> None:
