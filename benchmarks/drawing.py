@@ -1,6 +1,6 @@
 """Plans drawn by Hypothesis for a measurement, with the time that drawing took."""
 
-from time import perf_counter
+from time import process_time
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
@@ -10,7 +10,7 @@ from pvkit.strategies.plans import plans
 
 
 def drawn(count: int, number: int, strategy: SearchStrategy[Plan] | None = None) -> tuple[float, list[Plan]]:
-    """Seconds that drawing took, and the plans, for the seed `number`."""
+    """Seconds of a processor that drawing took, and the plans, for the seed `number`."""
     sample: list[Plan] = []
 
     @seed(number)
@@ -25,6 +25,6 @@ def drawn(count: int, number: int, strategy: SearchStrategy[Plan] | None = None)
     def keep(plan: Plan) -> None:
         sample.append(plan)
 
-    start = perf_counter()
+    start = process_time()
     keep()
-    return perf_counter() - start, sample
+    return process_time() - start, sample
