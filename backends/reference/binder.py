@@ -35,6 +35,11 @@ def claim_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]
     return (key(old),)
 
 
+def _waits(obj: Obj) -> bool:
+    """Whether a claim has no volume yet."""
+    return obj["kind"] == "PersistentVolumeClaim" and not volume_name(obj)
+
+
 BINDER = Controller(
     name="binder",
     rules={
@@ -54,4 +59,5 @@ BINDER = Controller(
     own_writes=True,
     retries_since=RETRIES_SINCE,
     operations=frozenset({"Provisioning", "Deletion", "Recycling"}),
+    rival=_waits,
 )

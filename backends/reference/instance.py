@@ -1,7 +1,7 @@
 """One running copy of a controller: its caches, its memory, and a worker for each of its queues."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pvkit.backends.errors import ApiError, BackendError
@@ -222,7 +222,17 @@ class Instance:
             cache.apply(Event(0, "DELETED" if gone else "MODIFIED", stored))
 
     def resync(self) -> None:
-        """Queue every cached object of the kinds that this controller works on (TIME-01)."""
+        """Queue every cached object of the kinds that this controller works on (TIME-01).
+
+        A real cache lists them in no order, so of several that want the same any may come first.
+        """
         for kind in self.controller.rules:
             if kind in self.seen.caches:
-                self.queue(list(self.seen.caches[kind].table.objects))
+                objects = self.seen.caches[kind].table.objects
+                self.queue([*self._first_of(objects), *objects])
+
+    def _first_of(self, objects: Mapping[Key, Obj]) -> list[Key]:
+        """The rival that comes first, if the schedule says that it is not the oldest."""
+        rivals = [at for at, obj in objects.items() if self.controller.rival(obj)]
+        chosen = self.engine.schedule.tie(len(rivals)) if len(rivals) > 1 else 0
+        return rivals[chosen : chosen + 1] if chosen else []

@@ -112,6 +112,15 @@ def test_a_group_in_which_nothing_fits_is_passed_over() -> None:
     assert taken([volume("exact", "1Mi"), volume("wide", "1Gi", (RWO, ROX))], claim("c")) == "wide"
 
 
+def test_which_of_the_claims_that_wait_comes_first_is_left_to_the_schedule() -> None:
+    winners = set()
+    for take in range(3):
+        here = World(Setup(), tuple(Departure("tie", at, take) for at in range(4)))
+        here.given(claim("a"), claim("b"), claim("c")).given(volume("v"))
+        winners.update(here.bound())
+    assert winners == {"a", "b", "c"}
+
+
 def test_equal_volumes_leave_the_choice_to_the_schedule() -> None:
     winners = set()
     for take in range(3):
