@@ -74,7 +74,7 @@ class RunReport:
 
     @property
     def verdict(self) -> str:
-        """One word for the whole: INVALID, or the verdict of all lines together; `strict` passes no more than it may."""
+        """One word for the whole: INVALID, or the verdict of all lines; `strict` passes no more than it may."""
         if not self.valid:
             return "INVALID"
         if self.strict and self._judged == INCONCLUSIVE:

@@ -132,7 +132,8 @@ def reserved_volume_comes_first(change: Change, memory: Memory) -> Findings:
 
 def _comes_before(state: State, reserved: Obj, given: Given) -> bool:
     if always_delayed(state, given.claim, given.life):
-        return same_class(reserved, given.claim) and node_terms(reserved) is None and _alone(state, given)
+        same = same_class(reserved, given.claim) and node_terms(reserved) is None
+        return same and _alone(state, given) and _stood(state, reserved, _began(state, given))
     if ever_delayed(state, given.claim):
         return False
     own, chosen = access_modes(reserved), access_modes(given.volume)

@@ -2,10 +2,10 @@
 
 from pvkit.backends.objects import name
 from pvkit.backends.storage import claim_ref, claim_ref_uid, volume_name
-from pvkit.conformance.history import Change
+from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.choice import UNBOUND
-from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, given_by, key_of
+from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, Given, ever_delayed, given_by, key_of
 from pvkit.conformance.invariants.moments import belonged, referred
 
 RESERVING = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume"
@@ -91,6 +91,11 @@ def claim_gets_the_volume_it_names(change: Change, memory: Memory) -> Findings:
         return
     if given.road in ("asked", "agreed", "restored"):
         yield HELD
-    elif volume_name(given.life.first) or change.state.known(key_of(given.claim)):
+    elif volume_name(given.life.first) or _told(change.state, given):
         text = f"claim {name(given.claim)} names {volume_name(given.claim)} and was given {change.key.name}"
         yield Violation(text, (given.claim, change.obj))
+
+
+def _told(state: State, given: Given) -> bool:
+    """Whether who gave the volume knew the name; a scheduler may have chosen it while the name was being written."""
+    return state.known(key_of(given.claim)) and not ever_delayed(state, given.claim)
