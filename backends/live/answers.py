@@ -118,7 +118,11 @@ def _grace(obj: Obj) -> object:
 
 def _touches(patch: Obj, before: Obj, after: Obj) -> bool:
     """Whether anything that a merge patch speaks of differs between two versions."""
-    return any(get(before, *path) != get(after, *path) for path in _leaves(patch))
+    return any(
+        get(before, *path) != get(after, *path)
+        or any((get(before, *path[:end]) is None) != (get(after, *path[:end]) is None) for end in range(1, len(path)))
+        for path in _leaves(patch)
+    )
 
 
 def _leaves(patch: Obj, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

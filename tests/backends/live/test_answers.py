@@ -68,6 +68,13 @@ def test_a_patch_that_changed_what_it_speaks_of_is_the_clients() -> None:
     assert told.own(pod(6, labels={"a": "b"}))
 
 
+def test_a_patch_that_left_something_empty_is_the_clients() -> None:
+    told = Told()
+    told.own(pod(5), "ADDED")
+    told.asked(Operation("patch", target=POD, patch={"spec": {"ref": {"uid": None}}}), pod(6), known=5)
+    assert told.own({**pod(6), "spec": {"ref": {}}})
+
+
 def test_a_later_request_that_only_finds_a_version_does_not_take_it_from_its_writer() -> None:
     told = Told()
     told.own(pod(5, finalizers=["x"]), "ADDED")
