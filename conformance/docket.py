@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+from pvkit.backends.objects import Obj
 from pvkit.backends.protocol import VERBS, Fault
 from pvkit.conformance.history import Asked, Follower, Header
-from pvkit.conformance.invariant import Check, Invariant, Scope, When
+from pvkit.conformance.invariant import PARTS, Check, Invariant, Scope, When, parts_of
 from pvkit.conformance.verdict import Verdict
 
 Case = tuple[When | None, tuple[int, ...]]
 """A condition, None for always, and the places of the invariants that are asked under it."""
 
 TYPES = ("ADDED", "MODIFIED", "DELETED")
-SETTLED = ("Settled", "")
+ALL_PARTS = (1 << len(PARTS)) - 1
+SETTLED = ("Settled", "", ALL_PARTS)
 WORDS = {"Asked": (*VERBS, "fault", "other")}
 """What may stand behind a word of `on`: the verb of a request, or the type of a change."""
 
@@ -29,14 +31,14 @@ _EVIDENCE = {"order": "ordered", "ledgers": "ledgers"}
 
 @dataclass(frozen=True, slots=True)
 class Docket:
-    """Invariants by place, how each is asked, the cases of each (kind, type), and whom they follow.
+    """Invariants by place, how each is asked, the cases of each (kind, type, parts that changed), whom they follow.
 
     `settled_in_advance` has the verdict, and the reason, of those that are not asked at all.
     """
 
     invariants: tuple[Invariant, ...]
     checks: tuple[Check, ...]
-    cases: dict[tuple[str, str], tuple[Case, ...]]
+    cases: dict[tuple[str, str, int], tuple[Case, ...]]
     followers: tuple[type[Follower], ...]
     settled_in_advance: dict[int, tuple[Verdict, str]]
 
@@ -65,10 +67,34 @@ def _docket(invariants: tuple[Invariant, ...], version: str, lacking: frozenset[
     return Docket(
         invariants,
         tuple(_check(entry) for entry in invariants),
-        {word: tuple((when, tuple(places)) for when, places in found.items()) for word, found in cases.items()},
+        {(*word, parts): _cases(found, parts) for word, found in cases.items() for parts in _masks(*word)},
         tuple(followers),
         settled_in_advance,
     )
+
+
+def _cases(found: dict[When | None, list[int]], parts: int) -> tuple[Case, ...]:
+    """Those that can hold where just these parts changed."""
+    return tuple(
+        (when, tuple(places)) for when, places in found.items() if not parts_of(when) or parts & _mask(parts_of(when))
+    )
+
+
+def _masks(kind: str, type: str) -> Iterable[int]:
+    return range(ALL_PARTS + 1) if type == "MODIFIED" else (ALL_PARTS,)
+
+
+def _mask(parts: Iterable[str]) -> int:
+    return sum(1 << PARTS.index(part) for part in parts)
+
+
+def changed_parts(old: Obj | None, new: Obj | None) -> int:
+    """Which of `PARTS` may have changed, as bits: what is the same tree did not."""
+    if old is None or new is None:
+        return ALL_PARTS
+    spec, status = old.get("spec") is not new.get("spec"), old.get("status") is not new.get("status")
+    marks = old["metadata"].get("annotations") is not new["metadata"].get("annotations")
+    return spec | status << 1 | marks << 2
 
 
 def _verdict_in_advance(entry: Invariant, version: str, lacking: frozenset[str]) -> tuple[Verdict, str] | None:
@@ -82,18 +108,18 @@ def _verdict_in_advance(entry: Invariant, version: str, lacking: frozenset[str])
 
 def _words(entry: Invariant) -> Iterable[tuple[str, str]]:
     if entry.scope is Scope.SETTLED:
-        yield SETTLED
+        yield SETTLED[:2]
     for word in dict.fromkeys(entry.on):
         kind, _, only = word.partition(" ")
         for type in (only,) if only else WORDS.get(kind, TYPES):
             yield kind, type
 
 
-def word_of(asked: Asked) -> tuple[str, str]:
+def word_of(asked: Asked) -> tuple[str, str, int]:
     """The word under which the answer to a request is filed."""
     if isinstance(asked.request, Fault):
-        return "Asked", "fault"
-    return "Asked", asked.request.verb if asked.request.verb in VERBS else "other"
+        return "Asked", "fault", ALL_PARTS
+    return "Asked", asked.request.verb if asked.request.verb in VERBS else "other", ALL_PARTS
 
 
 def _of_answers(entry: Invariant) -> bool:

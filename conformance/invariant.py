@@ -16,13 +16,14 @@ once all is quiet and nothing disturbs; a settled invariant takes `(state, memor
 
 `when` is a plain function of the same evidence without the memory (`change`, `state`, or `asked, state`): where it is
 false the invariant is not asked. It is worked out once an entry for all invariants that name the same function, so
-most entries cost a promise nothing; put there what the promise begins with.
+most entries cost a promise nothing; put there what the promise begins with. One that can only be true where a certain
+part of the object changed says so by `@of_change_in("spec")`.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from pvkit.backends.objects import Obj
 from pvkit.backends.protocol import KUBERNETES_VERSIONS
@@ -102,6 +103,29 @@ class Invariant:
     def topic(self) -> str:
         """The file it stands in."""
         return self.check.__module__.rpartition(".")[2]
+
+
+PARTS = ("spec", "status", "annotations")
+"""Parts of an object of which a change may have left some untouched."""
+
+_PARTS_OF: dict[When, frozenset[str]] = {}
+
+C = TypeVar("C", bound=When)
+
+
+def of_change_in(*parts: str) -> Callable[[C], C]:
+    """Say of a condition that only a change in one of these parts can make it true; else it is not even looked at."""
+
+    def declare(when: C) -> C:
+        _PARTS_OF[when] = frozenset(parts)
+        return when
+
+    return declare
+
+
+def parts_of(when: When | None) -> frozenset[str]:
+    """The parts of which one has to change to make a condition true; none where that is not said."""
+    return _PARTS_OF.get(when, frozenset()) if when is not None else frozenset()
 
 
 def invariant(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pvkit.backends.protocol import Event, Settled
-from pvkit.conformance.docket import SETTLED, Case, docket_of, word_of
+from pvkit.conformance.docket import ALL_PARTS, SETTLED, Case, changed_parts, docket_of, word_of
 from pvkit.conformance.history import Asked, Entry, Header, History, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Invariant, Memory, Scope, Violation
 from pvkit.conformance.verdict import Verdict
@@ -57,7 +57,8 @@ class Judge:
         """Judge one more entry."""
         if isinstance(entry, Event):
             change = self.state.take(entry)
-            self._ask(self._docket.cases.get((change.key.kind, entry.type), ()), change)
+            parts = changed_parts(change.old, change.new) if entry.type == "MODIFIED" else ALL_PARTS
+            self._ask(self._docket.cases.get((change.key.kind, entry.type, parts), ()), change)
         elif isinstance(entry, Asked):
             self.state.hear(entry)
             self._ask(self._docket.cases.get(word_of(entry), ()), (entry, self.state))

@@ -14,7 +14,17 @@ from pvkit.backends.storage import (
 )
 from pvkit.backends.tables import Index
 from pvkit.conformance.history import Asked, Change, State
-from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariant import (
+    AT_RISK,
+    HELD,
+    Findings,
+    Level,
+    Memory,
+    Scope,
+    Violation,
+    invariant,
+    of_change_in,
+)
 from pvkit.conformance.invariants.fitting import (
     BY_REFERENCE,
     CLAIM,
@@ -88,6 +98,7 @@ class Bereaved:
             self.undone.add(uid(claim))
 
 
+@of_change_in("status")
 def _becomes_bound(change: Change) -> bool:
     """A component writes the phase Bound into a claim."""
     old, new = change.old, change.new

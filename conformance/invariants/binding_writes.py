@@ -12,7 +12,17 @@ from pvkit.backends.storage import (
     volume_name,
 )
 from pvkit.conformance.history import Change
-from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariant import (
+    AT_RISK,
+    HELD,
+    Findings,
+    Level,
+    Memory,
+    Scope,
+    Violation,
+    invariant,
+    of_change_in,
+)
 from pvkit.conformance.invariants.binding import Bereaved
 from pvkit.conformance.invariants.fitting import CLAIM, VOLUME, claim_of, given_by, volume_of
 from pvkit.conformance.invariants.moments import belonged, completes
@@ -22,6 +32,7 @@ BIND = "pkg/controller/volume/persistentvolume/pv_controller.go: bind"
 BIND_VOLUME = "staging/src/k8s.io/component-helpers/storage/volume/pv_helpers.go: GetBindVolumeToClaim"
 
 
+@of_change_in("spec", "annotations")
 def _binds(change: Change) -> object:
     """One of the two sides of a bind: the volume's, or the claim's last."""
     return given_by(change) if change.key.kind == VOLUME else completes(change)

@@ -22,7 +22,17 @@ from pvkit.backends.storage import (
 from pvkit.backends.tables import Index
 from pvkit.backends.workloads import claim_keys, node_name
 from pvkit.conformance.history import Change, State
-from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariant import (
+    AT_RISK,
+    HELD,
+    Findings,
+    Level,
+    Memory,
+    Scope,
+    Violation,
+    invariant,
+    of_change_in,
+)
 from pvkit.conformance.invariants.fitting import (
     CLAIM,
     FREE,
@@ -156,6 +166,7 @@ def _began(state: State, given: Given) -> int:
     return max(given.life.born, life.born if life is not None else -1)
 
 
+@of_change_in("spec")
 def _chosen_or_gone(change: Change) -> object:
     """A volume was chosen; of other kinds anything."""
     return change.key.kind != VOLUME or chosen_by(change)

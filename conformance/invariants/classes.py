@@ -13,7 +13,17 @@ from pvkit.backends.storage import (
     waits_for_consumer,
 )
 from pvkit.conformance.history import Asked, Change, State
-from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariant import (
+    AT_RISK,
+    HELD,
+    Findings,
+    Level,
+    Memory,
+    Scope,
+    Violation,
+    invariant,
+    of_change_in,
+)
 from pvkit.conformance.invariants.choice import UNBOUND
 from pvkit.conformance.invariants.fitting import (
     CLAIM,
@@ -129,6 +139,7 @@ def class_of_a_claim_is_final(change: Change, memory: Memory) -> Findings:
         yield Violation(text, (old, new))
 
 
+@of_change_in("spec", "annotations")
 def _gets_class(change: Change) -> bool:
     """A component gives a class to a claim that is silent about it."""
     old, new = change.old, change.new

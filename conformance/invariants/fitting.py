@@ -34,6 +34,7 @@ from pvkit.backends.storage import (
 )
 from pvkit.backends.tables import Index
 from pvkit.conformance.history import SEEING, Change, Life, State
+from pvkit.conformance.invariant import of_change_in
 from pvkit.conformance.invariants.moments import referred, remembered
 
 CLAIM, VOLUME, CLASS = "PersistentVolumeClaim", "PersistentVolume", "StorageClass"
@@ -99,6 +100,7 @@ def resyncs(state: State) -> bool:
     return bool(state.setup.options.get("resync", True))
 
 
+@of_change_in("spec")
 @remembered
 def given_by(change: Change) -> Given | None:
     """What was given to whom by this change of a volume; None for any other change."""
@@ -118,6 +120,7 @@ def given_by(change: Change) -> Given | None:
     return Given(old, claim, road, life)
 
 
+@of_change_in("spec")
 def chosen_by(change: Change) -> Given | None:
     """What was given by this change, where it was chosen among free volumes."""
     given = given_by(change)

@@ -19,7 +19,18 @@ from pvkit.backends.storage import (
     volume_name,
 )
 from pvkit.conformance.history import Change
-from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Mark, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariant import (
+    AT_RISK,
+    HELD,
+    Findings,
+    Level,
+    Mark,
+    Memory,
+    Scope,
+    Violation,
+    invariant,
+    of_change_in,
+)
 from pvkit.conformance.invariants.fitting import (
     CLAIM,
     FREE,
@@ -94,6 +105,7 @@ def _completed(change: Change) -> tuple[Obj, Obj] | None:
     return (volume, new) if life is not None and not life.touched(*_CHECKED_LATER) else None
 
 
+@of_change_in("spec")
 def _paired(change: Change) -> object:
     """A volume is given to a claim, or the claim's own write completes the pair."""
     return given_by(change) if change.key.kind == VOLUME else _completed(change)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from pvkit.backends.objects import annotations, deleting, phase
 from pvkit.backends.storage import bind_completed, claim_ref_uid
 from pvkit.conformance.history import Asked, Change
+from pvkit.conformance.invariant import of_change_in
 
 T = TypeVar("T")
 E = TypeVar("E", Change, Asked)
@@ -53,6 +54,7 @@ def begins_to_go(change: Change) -> bool:
     return new is None or deleting(new)
 
 
+@of_change_in("status")
 def turned(change: Change) -> tuple[str, str] | None:
     """The phase before and after, where a component changed it."""
     if change.old is None or change.new is None or change.by_client:
@@ -61,17 +63,20 @@ def turned(change: Change) -> tuple[str, str] | None:
     return None if before == after else (before, after)
 
 
+@of_change_in("spec")
 def respecified(change: Change) -> bool:
     """Somebody wrote the spec."""
     return change.old is not None and change.new is not None and change.old["spec"] is not change.new["spec"]
 
 
+@of_change_in("annotations")
 def annotated(change: Change) -> bool:
     """A component changed the annotations."""
     old, new = change.old, change.new
     return old is not None and new is not None and not change.by_client and annotations(old) != annotations(new)
 
 
+@of_change_in("spec")
 def referred(change: Change) -> bool:
     """A component wrote a claim's UID into the claimRef of a volume that had none."""
     old, new = change.old, change.new
@@ -86,6 +91,7 @@ def belonged(change: Change) -> bool:
     return old is not None and new is not None and not change.by_client and bool(claim_ref_uid(old))
 
 
+@of_change_in("annotations")
 def completes(change: Change) -> bool:
     """A component's write makes a claim's binding complete."""
     old, new = change.old, change.new

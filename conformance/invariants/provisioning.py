@@ -10,7 +10,17 @@ from pvkit.backends.storage import (
     volume_name,
 )
 from pvkit.conformance.history import Change, Life
-from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariant import (
+    AT_RISK,
+    HELD,
+    Findings,
+    Level,
+    Memory,
+    Scope,
+    Violation,
+    invariant,
+    of_change_in,
+)
 from pvkit.conformance.invariants.fitting import (
     BY_REFERENCE,
     CLAIM,
@@ -99,6 +109,7 @@ def provisioned_volume_has_the_policy_of_its_class(change: Change, memory: Memor
         yield Violation(text, (change.obj, made_by))
 
 
+@of_change_in("annotations")
 def _is_about_nodes(change: Change) -> object:
     """A volume was made for a claim, a node selected for one, or a claim is gone."""
     if change.key.kind == VOLUME:

@@ -9,7 +9,17 @@ from collections.abc import Iterator
 from pvkit.backends.objects import Key, Obj, controller_of, get, name, namespace, uid
 from pvkit.backends.workloads import revision
 from pvkit.conformance.history import SEEING, Change, State
-from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariant import (
+    AT_RISK,
+    HELD,
+    Findings,
+    Level,
+    Memory,
+    Scope,
+    Violation,
+    invariant,
+    of_change_in,
+)
 from pvkit.conformance.invariants.acts import creation_of
 from pvkit.conformance.invariants.cuts import Cuts
 from pvkit.conformance.invariants.rest import Standing, owns, standings
@@ -219,6 +229,7 @@ def _records(recorded: Obj, stateful_set: Obj) -> bool:
     return made_from(pod, template_of(recorded))
 
 
+@of_change_in("status")
 def _takes_revision(change: Change) -> bool:
     """A component wrote another current revision into the status of a set that had one."""
     if change.old is None or change.new is None or change.by_client:

@@ -13,7 +13,17 @@ from pvkit.backends.storage import (
 )
 from pvkit.backends.workloads import claim_volumes, is_finished, node_name
 from pvkit.conformance.history import SEEING, Change, Life, State
-from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariant import (
+    AT_RISK,
+    HELD,
+    Findings,
+    Level,
+    Memory,
+    Scope,
+    Violation,
+    invariant,
+    of_change_in,
+)
 from pvkit.conformance.invariants.choice import PODS
 from pvkit.conformance.invariants.fitting import (
     CLAIM,
@@ -36,6 +46,7 @@ MOST_NODES = 8
 _ZONES = ("topology.kubernetes.io/", "failure-domain.beta.kubernetes.io/")
 
 
+@of_change_in("spec")
 def _assigned(change: Change) -> str:
     """The node that a component gave to a pod by this change, "" for any other change."""
     if change.old is None or change.new is None or change.by_client or node_name(change.old):

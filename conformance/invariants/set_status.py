@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator
 from pvkit.backends.objects import Obj, deleting, name, phase, uid
 from pvkit.backends.workloads import is_ready, replicas, revision, strategy
 from pvkit.conformance.history import Change, State
-from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
+from pvkit.conformance.invariant import (
+    AT_RISK,
+    HELD,
+    Findings,
+    Level,
+    Memory,
+    Scope,
+    Violation,
+    invariant,
+    of_change_in,
+)
 from pvkit.conformance.invariants.cuts import Cut, Cuts, Glimpse
 from pvkit.conformance.invariants.rest import Standing, is_available, owns, standings
 from pvkit.conformance.invariants.sets import CONTROL, PODS_BY_PARENT, SET
@@ -79,6 +89,7 @@ def _may_go_back(change: Change) -> bool:
     return not change.state.faults.isdisjoint({"crash", "second-leader"})
 
 
+@of_change_in("status")
 def _recounts(change: Change) -> bool:
     """A component wrote other counts of pods."""
     if change.old is None or change.new is None or change.by_client:
