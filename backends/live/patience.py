@@ -66,6 +66,7 @@ class _World:
             self.by_kind[obj["kind"]].append(obj)
         self.claims = {(namespace(claim), name(claim)): claim for claim in self.by_kind["PersistentVolumeClaim"]}
         self.volumes = {name(volume): volume for volume in self.by_kind["PersistentVolume"]}
+        self.revisions = {(namespace(entry), name(entry)) for entry in self.by_kind["ControllerRevision"]}
         self.nodes = {name(node) for node in self.by_kind["Node"]}
         self.classes = {name(obj): obj for obj in self.by_kind["StorageClass"]}
 
@@ -133,7 +134,11 @@ def _sets(world: _World, busy: float) -> Iterator[float]:
         status = stateful_set.get("status") or {}
         if wait and (status.get("availableReplicas") or 0) < (status.get("readyReplicas") or 0):
             yield float(wait) + 1.0
-        if any(_is_overdue(stateful_set, at, pods, world) for at in list(ordinals(stateful_set))[:MOST_ORDINALS]):
+        wanted = status.get("updateRevision")
+        lost = wanted and (namespace(stateful_set), wanted) not in world.revisions  # Only its next pass makes it again.
+        if lost or any(
+            _is_overdue(stateful_set, at, pods, world) for at in list(ordinals(stateful_set))[:MOST_ORDINALS]
+        ):
             yield min(busy, LONGEST_BACK_OFF)
 
 

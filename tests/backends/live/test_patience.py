@@ -102,6 +102,13 @@ def test_a_set_is_not_waited_for_while_its_claim_is_going() -> None:
     assert waits(wanted, going, bound(f"{template}-web-0")[1], busy=3.0) == 0.0
 
 
+def test_a_revision_that_somebody_deleted_comes_back_with_the_next_pass() -> None:
+    wanted = stored(stateful_set("web", replicas=0), updateRevision="web-1")
+    kept = {"kind": "ControllerRevision", "metadata": {"name": "web-1", "namespace": "default"}}
+    assert waits(wanted, kept, busy=3.0) == 0.0
+    assert waits(wanted, busy=3.0) == 3.0
+
+
 def test_availability_is_waited_for() -> None:
     wanted = stored(stateful_set("web", replicas=0, minReadySeconds=5), readyReplicas=1, availableReplicas=0)
     assert waits(wanted) == 6.0
