@@ -17,11 +17,15 @@ Place = tuple[Hashable, Any]
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """A way to find objects of one kind: `places(obj)` yields (bucket, rank) pairs; ranks in a bucket must compare."""
+    """A way to find objects of one kind: `places(obj)` yields (bucket, rank) pairs; ranks in a bucket must compare.
+
+    `of_spec`: they follow from the object's key and its spec alone, so nothing is refiled while the spec is the same.
+    """
 
     name: str
     kind: str
     places: Callable[[Obj], Iterable[Place]]
+    of_spec: bool = False
 
 
 _NOWHERE: list[Place] = []
@@ -78,8 +82,11 @@ class Table:
             self.objects.pop(key, None)
         else:
             self.objects[key] = new
-        for filing in self._filings.values():
-            filing.change(key, new)
+        if self._filings:
+            respecified = old is None or new is None or old.get("spec") is not new.get("spec")
+            for index, filing in self._filings.items():
+                if respecified or not index.of_spec:
+                    filing.change(key, new)
         return old
 
     def get(self, *key: str) -> Obj | None:

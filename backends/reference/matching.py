@@ -51,7 +51,7 @@ def shelf(obj: Obj, modes: frozenset[str]) -> Hashable:
 
 
 FREE = Index("free volumes", "PersistentVolume", _free)
-RESERVED = Index("volumes by claimRef", "PersistentVolume", _by_reference)
+RESERVED = Index("volumes by claimRef", "PersistentVolume", _by_reference, of_spec=True)
 
 
 @lru_cache(maxsize=64)

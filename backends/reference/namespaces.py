@@ -53,7 +53,7 @@ def _all(obj: Obj) -> Iterable[tuple[Hashable, Any]]:
 
 KINDS = tuple(sorted(NAMESPACED))
 ALIVE = {kind: Index(f"live {kind} by namespace", kind, _alive) for kind in KINDS}
-CONTENTS = {kind: Index(f"{kind} by namespace", kind, _all) for kind in KINDS}
+CONTENTS = {kind: Index(f"{kind} by namespace", kind, _all, of_spec=True) for kind in KINDS}
 
 
 @rule("NAMESPACE-1", on="Namespace")

@@ -31,7 +31,7 @@ def _by_node(pod: Obj) -> Iterable[tuple[Hashable, Any]]:
         yield node_name(pod), name(pod)
 
 
-PODS_BY_NODE = Index("pods by node", "Pod", _by_node)
+PODS_BY_NODE = Index("pods by node", "Pod", _by_node, of_spec=True)
 
 
 def readiness(node: Obj) -> str:

@@ -39,7 +39,7 @@ def _by_claim(pod: Obj) -> Iterable[tuple[Hashable, Any]]:
         yield claim, name(pod)
 
 
-PODS = Index("pods by claim", "Pod", _by_claim)
+PODS = Index("pods by claim", "Pod", _by_claim, of_spec=True)
 
 
 def holds(pod: Obj, claim: Key) -> bool:

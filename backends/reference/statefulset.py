@@ -40,7 +40,7 @@ def _by_namespace(stateful_set: Obj) -> Iterable[tuple[Any, Any]]:
     yield namespace(stateful_set), key(stateful_set).name
 
 
-SETS = Index("sets by namespace", "StatefulSet", _by_namespace)
+SETS = Index("sets by namespace", "StatefulSet", _by_namespace, of_spec=True)
 
 
 def _owner(pod: Obj, seen: Seen) -> Iterable[Key]:

@@ -56,7 +56,7 @@ def _by_name(claim: Obj) -> "list[tuple[str, tuple[()]]]":
     return [(volume_name(claim), ())] if volume_name(claim) else []
 
 
-BY_VOLUME = Index("claims by volumeName", CLAIM, _by_name)
+BY_VOLUME = Index("claims by volumeName", CLAIM, _by_name, of_spec=True)
 
 
 class Bereaved:

@@ -75,7 +75,7 @@ def _by_claim(pod: Obj) -> Iterable[tuple[Any, Any]]:
         yield at, ()
 
 
-PODS = Index("pods by claim", "Pod", _by_claim)
+PODS = Index("pods by claim", "Pod", _by_claim, of_spec=True)
 
 
 def _size(volume: Obj) -> str:

@@ -7,13 +7,13 @@ says; a claim that is there is taken as it is.
 from collections.abc import Iterator
 
 from pvkit.backends.objects import Key, Obj, controller_of, deleting, get, labels, name, namespace, phase, uid
-from pvkit.backends.storage import asset_of, claim_ref_uid
-from pvkit.backends.tables import Index
+from pvkit.backends.storage import claim_ref_uid
 from pvkit.backends.workloads import claim_name, is_parallel, ordinal, ordinals, templates
 from pvkit.conformance.history import SEEING, Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
 from pvkit.conformance.invariants.acts import creation_of
 from pvkit.conformance.invariants.cuts import Cuts
+from pvkit.conformance.invariants.ledger import VOLUMES
 from pvkit.conformance.invariants.moments import remembered
 from pvkit.conformance.invariants.rest import Standing, standings
 from pvkit.conformance.invariants.sets import (
@@ -249,13 +249,6 @@ def _pending(state: State, standing: Standing) -> Iterator[Obj]:
             yield pod
 
 
-def _by_asset(volume: Obj) -> Iterator[tuple[str, str]]:
-    yield asset_of(volume), name(volume)
-
-
-VOLUMES_BY_ASSET = Index("volumes by what holds their data", "PersistentVolume", _by_asset)
-
-
 @invariant(
     "STS-047",
     scope=Scope.ALWAYS,
@@ -289,7 +282,7 @@ def data_is_found_again(change: Change, memory: Memory) -> Findings:
                     f"and {before[0]} before",
                     (change.obj,),
                 )
-        elif state.count(VOLUMES_BY_ASSET, asset) <= 1 and (entry.get("read") or {}).get("claim") != claim:
+        elif state.count(VOLUMES, asset) <= 1 and (entry.get("read") or {}).get("claim") != claim:
             yield Violation(
                 f"{change.obj['spec']['pod']} did not find in {asset} what was written through its claim "
                 f"{entry['claim']}, but {entry.get('read')}",

@@ -69,7 +69,8 @@ def claim_of(state: State, volume: Obj) -> Obj | None:
 
 def volume_of(state: State, claim: Obj) -> Obj | None:
     """The volume that a claim names."""
-    return state.get(VOLUME, "", volume_name(claim)) if volume_name(claim) else None
+    named = volume_name(claim)
+    return state.get(VOLUME, "", named) if named else None
 
 
 def class_of(state: State, claim: Obj) -> Obj | None:
@@ -230,7 +231,7 @@ def _reserved(volume: Obj) -> Iterable[tuple[Any, Any]]:
         yield (found.get("namespace") or "", found.get("name") or ""), ()
 
 
-RESERVED = Index("volumes by the name in claimRef", VOLUME, _reserved)
+RESERVED = Index("volumes by the name in claimRef", VOLUME, _reserved, of_spec=True)
 
 
 def _by_reference(volume: Obj) -> Iterable[tuple[Any, Any]]:
@@ -238,7 +239,7 @@ def _by_reference(volume: Obj) -> Iterable[tuple[Any, Any]]:
         yield claim_ref_uid(volume), ()
 
 
-BY_REFERENCE = Index("volumes by the UID in claimRef", VOLUME, _by_reference)
+BY_REFERENCE = Index("volumes by the UID in claimRef", VOLUME, _by_reference, of_spec=True)
 
 _OTHERS = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce")
 _SETS = [frozenset(m for i, m in enumerate(_OTHERS) if bits >> i & 1) for bits in range(1, 8)]

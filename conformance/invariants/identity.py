@@ -298,7 +298,7 @@ def _is_process_or_given_up(change: Change) -> bool:
     return change.key.kind == PROCESS or given_up(change)
 
 
-PROCESSES = Index("processes by the name of their pod", PROCESS, _by_identity)
+PROCESSES = Index("processes by the name of their pod", PROCESS, _by_identity, of_spec=True)
 
 
 @invariant(

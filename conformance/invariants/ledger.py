@@ -37,7 +37,7 @@ def _maker(asset: Obj) -> Iterable[tuple[Any, Any]]:
         yield _owner(asset), ()
 
 
-VOLUMES = Index("volumes by asset", VOLUME, _asset)
+VOLUMES = Index("volumes by asset", VOLUME, _asset, of_spec=True)
 CLAIMS = Index("claims by UID", CLAIM, _uid)
 ASSETS = Index("assets by the claim that they were made for", "Asset", _maker)
 

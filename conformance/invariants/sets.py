@@ -59,8 +59,8 @@ def _by_controller(obj: Obj) -> Iterable[tuple[Any, Any]]:
         yield str(owner.get("uid")), name(obj)
 
 
-PODS_BY_PARENT = Index("pods by the set's name in theirs", POD, _by_parent)
-SETS_BY_NAMESPACE = Index("sets by namespace", SET, _by_namespace)
+PODS_BY_PARENT = Index("pods by the set's name in theirs", POD, _by_parent, of_spec=True)
+SETS_BY_NAMESPACE = Index("sets by namespace", SET, _by_namespace, of_spec=True)
 REVISIONS_BY_SET = Index("revisions by controller", REVISION, _by_controller)
 
 
