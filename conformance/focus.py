@@ -13,11 +13,11 @@ from pvkit.strategies.plan import Plan
 from pvkit.strategies.plans import plans
 
 TOPICS: dict[str, tuple[str, ...]] = {
-    "metadata": ("edits", "deletions", "recreation", "finalizers"),
-    "immutability": ("edits", "updates", "expansion"),
-    "api": ("edits", "deletions", "status", "finalizers"),
+    "metadata": ("requests", "edits", "deletions", "recreation", "finalizers"),
+    "immutability": ("requests", "sets", "classes"),
+    "api": ("requests",),
     "collection": ("sets", "deletions", "retention", "finalizers", "namespaces"),
-    "refusals": ("edits", "deletions", "expansion"),
+    "refusals": ("requests",),
     "matching": ("sizes", "modes", "classes", "selectors", "block", "attributes"),
     "choice": ("sizes", "modes", "classes", "selectors", "delayed"),
     "binding": ("recreation", "reservations", "turns", "views", "calls"),
@@ -59,7 +59,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "PVB-009": ("plenty",),
     "PVB-010": ("plenty",),
     "PVB-011": ("plenty", "delayed"),
-    "PVB-016": ("made", "delayed"),
+    "PVB-016": ("made", "turns"),
     "PVB-020": ("rivals",),
     "PVB-022": ("rivals", "turns"),
     "PVB-023": ("plenty",),

@@ -325,12 +325,22 @@ def only_own_children() -> Iterable[Edit]:
 def two_provisioners_two_volumes() -> Iterable[Edit]:
     """Each copy of the provisioner makes storage of its own for a claim."""
 
-    def change(seen: Any, write: Any) -> Any:
-        second = "#" in seen._instance
-        called = write.object["metadata"]["name"] + ("-2" if second else "")
-        return replace(write, object=put(write.object, ("metadata", "name"), called))
+    def make(original: Any) -> Any:
+        def body(seen: Any, at: Key) -> Any:
+            claim = seen.lookup(at)
+            if "#" not in seen._instance or claim is None:
+                return original(seen, at)
+            own = f"{provisioning._asset_key(claim).name}-2"
+            if seen.live(Key("Asset", "", own)) is not None:
+                return None
+            size = claim["spec"]["resources"]["requests"]["storage"]
+            spec = {"size": size, "claim": uid(claim), "by": provisioning.PROVISIONER, "data": []}
+            made = {"kind": "Asset", "metadata": {"name": own}, "spec": spec}
+            return Write("create", made, tolerate=("AlreadyExists",))
 
-    yield changed_write(provisioning.make_storage, change)
+        return body
+
+    yield edit(provisioning.make_storage, "body", make)
 
 
 @mutant(

@@ -10,6 +10,7 @@ from pvkit.strategies.moves.registry import move, pause
 from pvkit.strategies.names import CLASSES
 from pvkit.strategies.pods import pod
 from pvkit.strategies.traits import Trait, chosen
+from pvkit.strategies.volumes import volume
 from pvkit.strategies.world import World
 
 SILENT = Trait("defaults", {"storageClassName": None})
@@ -34,7 +35,8 @@ def defaults_of_two_ages(world: World, numbers: Digits) -> None:
     pause(world, numbers)
 
 
-ASKS = tuple(trait for trait in TRAITS if trait.feature in ("modes", "block", "attributes"))
+BLOCK = Trait("block", {"volumeMode": "Block"})
+ASKS = (*(trait for trait in TRAITS if trait.feature in ("modes", "block", "attributes")), BLOCK, BLOCK)
 MAKERS: tuple[Obj, ...] = (
     {},
     {"reclaimPolicy": "Retain"},
@@ -84,15 +86,18 @@ def _lose_node(world: World, at: Key) -> None:
         world.delete(Key("Node", "", node))
 
 
-@move("made", weight=3)
-def lose_the_node(world: World, numbers: Digits) -> None:
-    """The node for which a volume is slowly being made goes away."""
+@move("made", weight=5)
+def overtake_a_maker(world: World, numbers: Digits) -> None:
+    """While a volume is slowly being made for a node, the node goes away, or a volume comes that would do."""
     world.ensure(storage_class("slow", {**MADE, **LATE, "parameters": {"slow": "20"}}))
     called = world.fresh("PersistentVolumeClaim", numbers)
     world.create(claim(called, storage_class="slow"))
     world.create(pod(world.fresh("Pod", numbers), called))
     world.turns(numbers.pick((12, 20, 8)))
-    _lose_node(world, Key("PersistentVolumeClaim", "default", called))
+    if numbers.chance(128):
+        world.create(volume(world.fresh("PersistentVolume", numbers), storage_class="slow"))
+    else:
+        _lose_node(world, Key("PersistentVolumeClaim", "default", called))
     pause(world, numbers)
 
 

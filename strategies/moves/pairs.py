@@ -97,7 +97,10 @@ def change_a_half(world: World, numbers: Digits) -> None:
     patch, options = half
     at = Key("PersistentVolume", "", held) if gone or half in HALVES[:VOLUMES] else key(bound)
     world.patch(at, patch, **options)
-    pause(world, numbers)
+    if numbers.chance(180):
+        world.settle()
+    else:
+        pause(world, numbers)
 
 
 HALVES: tuple[tuple[Obj, Obj], ...] = (
@@ -144,7 +147,9 @@ def next_owner(world: World, numbers: Digits) -> None:
         world.settle()
     else:
         pause(world, numbers)
-    second = called if numbers.chance(110) else world.fresh("PersistentVolumeClaim", numbers)
+    second = (
+        called if numbers.chance(170 if policy == "Retain" else 110) else world.fresh("PersistentVolumeClaim", numbers)
+    )
     if policy == "Retain" and numbers.chance(190):
         world.create(volume(world.fresh("PersistentVolume", numbers), ALOOF))
     world.create(claim(second, ALOOF))
