@@ -72,7 +72,7 @@ class Table:
     """All objects of one kind, by key, in the order in which they came."""
 
     def __init__(self, objects: dict[Key, Obj] | None = None) -> None:
-        self.objects: dict[Key, Obj] = dict(objects or {})
+        self.objects: dict[Key, Obj] = dict(objects) if objects else {}
         self._filings: dict[Index, Filing] = {}
 
     def change(self, key: Key, new: Obj | None) -> Obj | None:

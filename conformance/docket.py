@@ -48,11 +48,12 @@ def docket_of(invariants: Iterable[Invariant], header: Header) -> Docket:
     lacking = frozenset(need for need, attribute in _EVIDENCE.items() if not getattr(header.backend, attribute))
     if GAPS in header.backend.lacks:
         lacking |= {GAPS}
-    return _docket(tuple({entry.id: entry for entry in invariants}.values()), header.setup.kubernetes_version, lacking)
+    return _docket(tuple(invariants), header.setup.kubernetes_version, lacking)
 
 
 @lru_cache(maxsize=64)
-def _docket(invariants: tuple[Invariant, ...], version: str, lacking: frozenset[str]) -> Docket:
+def _docket(named: tuple[Invariant, ...], version: str, lacking: frozenset[str]) -> Docket:
+    invariants = tuple({entry.id: entry for entry in named}.values())
     cases: dict[tuple[str, str], dict[When | None, list[int]]] = {}
     followers: dict[type[Follower], None] = {}
     settled_in_advance: dict[int, tuple[Verdict, str]] = {}

@@ -7,6 +7,7 @@ and the others go on. What lacks evidence is UNKNOWN from the start, with the re
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pvkit.backends.protocol import Event, Settled
 from pvkit.conformance.docket import ALL_PARTS, SETTLED, Case, changed_parts, docket_of, word_of
@@ -22,7 +23,8 @@ MOST_VIOLATIONS = 5
 class Result:
     """What one invariant came to: its verdict, how often it was exercised and at risk, and what broke it.
 
-    `at` is the index of the entry at which it first broke, -1 if it did not.
+    `at` is the index of the entry at which it first broke, -1 if it did not. Nobody but its judge changes one: those
+    of which nothing was found are shared by all histories.
     """
 
     invariant: Invariant
@@ -124,22 +126,35 @@ class Judge:
 
     def finish(self) -> list[Result]:
         """The results, in the order of the invariants."""
-        found = [result or Result(rule) for result, rule in zip(self._results, self._docket.invariants, strict=True)]
         for place, (verdict, reason) in self._docket.settled_in_advance.items():
-            found[place].verdict, found[place].reason = verdict, reason
-        for result in found:
-            if result.broken:
+            self._results[place] = Result(self._docket.invariants[place], verdict, reason=reason)
+        for result in self._results:
+            if result is not None and result.broken:
                 result.verdict = Verdict.FAIL
-            elif result.held and result.verdict is Verdict.NOT_EXERCISED:
+            elif result is not None and result.held and result.verdict is Verdict.NOT_EXERCISED:
                 result.verdict = Verdict.PASS
-        for result in found if self._unsettled else ():
-            if result.invariant.scope is Scope.SETTLED and result.verdict in _HARMLESS:
-                result.verdict, result.reason = Verdict.UNKNOWN, self._unsettled
-        return found
+        if self._unsettled:
+            self._doubt()
+        untouched = _untouched(self._docket.invariants)
+        return [result or nothing for result, nothing in zip(self._results, untouched, strict=True)]
+
+    def _doubt(self) -> None:
+        """Call unknown what was to be seen at rest, where not all came to rest."""
+        for place, rule in enumerate(self._docket.invariants):
+            if rule.scope is Scope.SETTLED:
+                result = self._results[place] or self._open(place)
+                if result.verdict in _HARMLESS:
+                    result.verdict, result.reason = Verdict.UNKNOWN, self._unsettled
 
 
 def _silent(evidence: object, memory: Memory) -> Findings:
     return iter(())
+
+
+@lru_cache(maxsize=64)
+def _untouched(invariants: tuple[Invariant, ...]) -> tuple[Result, ...]:
+    """The results of invariants of which nothing was found."""
+    return tuple(map(Result, invariants))
 
 
 _HARMLESS = (Verdict.PASS, Verdict.NOT_EXERCISED)
