@@ -51,8 +51,8 @@ class Finding:
 def hurried(plan: Plan, version: str) -> Plan:
     """A plan as a running cluster plays it in little time, at the server's version.
 
-    No turns, no schedule, short waits; no pod whose node is not there, for its end takes a minute; and none whose node is
-    given although it has claims, for a simulated kubelet does not wait for volumes.
+    No turns, no schedule, short waits; no pod whose node is not there, for its end takes a minute; and none whose
+    node is given although it has claims, for a simulated kubelet does not wait for volumes.
     """
     nodes = [name(node) for node in plan.setup.nodes]
     setup = Setup(version, plan.setup.nodes, plan.setup.namespaces)

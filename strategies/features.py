@@ -8,12 +8,13 @@ PLAIN = (
     "finalizers", "reclaim", "edits", "deletions", "recreation", "namespaces", "defaults", "expansion", "provisioning",
     "delayed", "affinity", "nodes", "pods", "behaviours", "sets", "scaling", "updates", "retention", "services",
     "status", "turns", "order", "settings",
-    "named", "plenty", "pairs", "recycling", "made",
+    "named", "plenty", "pairs", "recycling", "made", "requests",
 )  # fmt: skip
 """Features that need no fault. `turns`: operations fall between the writes of controllers; `order`: the schedule.
 
 `named`: claims that name their volume; `plenty`: several volumes that fit; `pairs`: halves of a bound pair that
-somebody changes; `recycling`: volumes that pass to the next owner; `made`: volumes made on demand, to all measures."""
+somebody changes; `recycling`: volumes that pass to the next owner; `made`: volumes made on demand, to all measures;
+`requests`: what an API server refuses, or must not."""
 FAULTS = ("views", "crashes", "calls", "leaders", "storage", "outages", "time", "rivals", "guards", "faltering")
 """Features that are disturbances: views that lag, crashes, calls that fail, two leaders, storage, nodes cut off, time
 that passes though nobody did anything.

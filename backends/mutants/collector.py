@@ -39,7 +39,7 @@ def collects_nothing() -> Iterable[Edit]:
     yield edit(collection.collect, "body", lambda original: lambda seen, at: STOP)
 
 
-@mutant("owner-by-name", breaks=(), after="instaclustr/cassandra-operator#404", family="NAME")
+@mutant("owner-by-name", breaks=("API-030",), after="instaclustr/cassandra-operator#404", family="NAME")
 def owner_by_name() -> Iterable[Edit]:
     """An owner of the right name counts, whatever its UID."""
 
@@ -95,7 +95,7 @@ def old_deletion_mark_kills_successors() -> Iterable[Edit]:
     yield from _acts_on_old_deletion()
 
 
-@mutant("orphans-are-collected", breaks=(), family="SCOPE")
+@mutant("orphans-are-collected", breaks=("API-033",), family="SCOPE")
 def orphans_are_collected() -> Iterable[Edit]:
     """Deleting an owner without its dependents takes them along all the same."""
     yield edit(collection.set_free, "body", lambda original: lambda seen, at: None)

@@ -15,19 +15,19 @@ from pvkit.backends.workloads import claim_keys, node_name
 HOSTNAME = "kubernetes.io/hostname"
 
 
-@mutant("exclusive-claim-shared", breaks=(), after="volcano-sh/volcano#5767", family="TERM")
+@mutant("exclusive-claim-shared", breaks=("PVB-112",), after="volcano-sh/volcano#5767", family="TERM")
 def exclusive_claim_shared() -> Iterable[Edit]:
     """A second pod is placed on a ReadWriteOncePod claim."""
     yield edit(scheduling, "_exclusively_used", lambda original: lambda seen, pod: False)
 
 
-@mutant("node-affinity-ignored", breaks=(), after="kubernetes/kubernetes#69928", family="TERM")
+@mutant("node-affinity-ignored", breaks=("PVB-111",), after="kubernetes/kubernetes#69928", family="TERM")
 def node_affinity_ignored() -> Iterable[Edit]:
     """A pod may go to a node that its bound volumes cannot be reached from."""
     yield edit(volume_binding, "_bound_fit", lambda original: lambda seen, bound, node: ("", ""))
 
 
-@mutant("hostname-is-node-name", breaks=(), after="kubernetes/kubernetes#125398", family="TERM")
+@mutant("hostname-is-node-name", breaks=("PVB-114",), after="kubernetes/kubernetes#125398", family="TERM")
 def hostname_is_node_name() -> Iterable[Edit]:
     """The hostname that a volume asks for is compared with the node's name, not with its label."""
 
@@ -67,7 +67,7 @@ def unbound_claims_do_not_matter() -> Iterable[Edit]:
     yield edit(scheduling, "classify", make)
 
 
-@mutant("terminating-claims-do-not-matter", breaks=(), after="kubernetes/kubernetes#128164", family="TERM")
+@mutant("terminating-claims-do-not-matter", breaks=("PVB-113",), after="kubernetes/kubernetes#128164", family="TERM")
 def terminating_claims_do_not_matter() -> Iterable[Edit]:
     """A pod is placed on a claim that is being deleted."""
 
@@ -81,13 +81,13 @@ def terminating_claims_do_not_matter() -> Iterable[Edit]:
     yield edit(scheduling, "obstacle", make)
 
 
-@mutant("assigns-before-bound", breaks=(), after="kubernetes/kubernetes#79888", family="STEPS")
+@mutant("assigns-before-bound", breaks=("PVB-110",), after="kubernetes/kubernetes#79888", family="STEPS")
 def assigns_before_bound() -> Iterable[Edit]:
     """A pod is assigned as soon as its volumes are chosen, without waiting until they are bound."""
     yield edit(binding_cycle, "_check", lambda original: lambda seen, cycle: "")
 
 
-@mutant("delayed-takes-largest", breaks=(), family="TERM")
+@mutant("delayed-takes-largest", breaks=("PVB-011",), family="TERM")
 def delayed_takes_largest() -> Iterable[Edit]:
     """With WaitForFirstConsumer the largest volume that fits is taken."""
 
@@ -117,13 +117,13 @@ def delayed_ignores_selector() -> Iterable[Edit]:
     yield edit(volume_binding, "selects", lambda original: lambda selector, marks: True)
 
 
-@mutant("delayed-ignores-modes", breaks=(), family="TERM")
+@mutant("delayed-ignores-modes", breaks=("PVB-002",), family="TERM")
 def delayed_ignores_modes() -> Iterable[Edit]:
     """With WaitForFirstConsumer a claim's access modes are not looked at."""
     yield edit(volume_binding, "access_modes", lambda original: lambda obj: frozenset())
 
 
-@mutant("delayed-ignores-size", breaks=(), family="TERM")
+@mutant("delayed-ignores-size", breaks=("PVB-001",), family="TERM")
 def delayed_ignores_size() -> Iterable[Edit]:
     """With WaitForFirstConsumer a volume may be smaller than the claim."""
     yield edit(volume_binding, "requested", lambda original: lambda claim: 0)
@@ -135,7 +135,7 @@ def delayed_ignores_volume_mode() -> Iterable[Edit]:
     yield edit(volume_binding, "volume_mode", lambda original: lambda obj: "Filesystem")
 
 
-@mutant("delayed-ignores-node", breaks=(), after="kubernetes/kubernetes#75652", family="TERM")
+@mutant("delayed-ignores-node", breaks=("PVB-111",), after="kubernetes/kubernetes#75652", family="TERM")
 def delayed_ignores_node() -> Iterable[Edit]:
     """With WaitForFirstConsumer a volume is taken that the node cannot reach."""
 
@@ -194,7 +194,11 @@ def two_pods_choose_one_volume() -> Iterable[Edit]:
 
 
 @mutant(
-    "gives-up-after-failed-bind", breaks=(), after="kubernetes/kubernetes#73263", needs=("refused",), family="RESERVE"
+    "gives-up-after-failed-bind",
+    breaks=("PVB-114",),
+    after="kubernetes/kubernetes#73263",
+    needs=("refused",),
+    family="RESERVE",
 )
 def gives_up_after_failed_bind() -> Iterable[Edit]:
     """A pod whose volumes could not be bound at the first try is never scheduled again."""
@@ -261,7 +265,7 @@ def foreign_claim_blocks_all() -> Iterable[Edit]:
     yield edit(scheduling, "_pre_filter", make)
 
 
-@mutant("empty-term-fits-all", breaks=(), family="TERM")
+@mutant("empty-term-fits-all", breaks=("PVB-111",), family="TERM")
 def empty_term_fits_all() -> Iterable[Edit]:
     """An empty term of a volume's affinity fits every node."""
 

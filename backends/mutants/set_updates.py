@@ -70,7 +70,13 @@ def update_never_starts() -> Iterable[Edit]:
     yield edit(updates, "is_outdated", lambda original: lambda work, slot: False)
 
 
-@mutant("update-done-too-early", breaks=("STS-036",), after="kubernetes/kubernetes#119685", needs=("refused",), family="GATE")
+@mutant(
+    "update-done-too-early",
+    breaks=("STS-036",),
+    after="kubernetes/kubernetes#119685",
+    needs=("refused",),
+    family="GATE",
+)
 def update_done_too_early() -> Iterable[Edit]:
     """After a refused create the update counts as complete, by the pods that are there."""
 
@@ -93,7 +99,9 @@ def update_never_completes() -> Iterable[Edit]:
     yield edit(set_status, "completed", lambda original: lambda work, status: status)
 
 
-@mutant("revision-per-restart", breaks=("STS-032",), after="kubernetes/kubernetes#56355", needs=("crash",), family="CACHE")
+@mutant(
+    "revision-per-restart", breaks=("STS-032",), after="kubernetes/kubernetes#56355", needs=("crash",), family="CACHE"
+)
 def revision_per_restart() -> Iterable[Edit]:
     """With no revision cached the name that is taken counts as a collision, so an equal revision gets a new name."""
 
