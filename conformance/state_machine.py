@@ -77,7 +77,9 @@ class ClusterMachine(RuleBasedStateMachine):
         broken = [result for result in self.judge.finish() if result.broken]
         self._told = bool(broken)
         told = [f"{entry.invariant.id}: {entry.invariant.sentence} {entry.violations[0].message}" for entry in broken]
-        assert not broken, "\n".join([*told, "the plan:", write_plan(Plan(tuple(self.steps), self.world))])
+        if broken:
+            plan = write_plan(Plan(tuple(self.steps), self.world))
+            raise AssertionError("\n".join([*told, "the plan:", plan]))  # pytest adds words of its own to an assert.
 
     def teardown(self) -> None:
         """Heal what was disturbed, let all come to rest, judge that too, and close the backend."""

@@ -75,12 +75,14 @@ def listens_on(process: int) -> list[str]:
 
 def _sockets(process: int) -> Iterator[str]:
     try:
-        for entry in os.scandir(f"/proc/{process}/fd"):
-            name = os.readlink(entry.path)
-            if name.startswith("socket:["):
-                yield name[8:-1]
+        numbers = os.listdir(f"/proc/{process}/fd")
     except OSError:
         return
+    for number in numbers:
+        with suppress(OSError):
+            link = os.readlink(f"/proc/{process}/fd/{number}")
+            if link.startswith("socket:["):
+                yield link[8:-1]
 
 
 def _entries(table: Path) -> Iterator[tuple[str, str, str]]:

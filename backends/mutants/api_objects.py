@@ -10,6 +10,7 @@ from pvkit.backends.mutants.registry import Edit, edit, mutant
 from pvkit.backends.objects import put, without
 from pvkit.backends.reference import admission, deletion, requests
 from pvkit.backends.reference.store import Store
+from pvkit.backends.reference.validation import metadata
 
 
 def _around(method: str, make: Callable[[Any], Any]) -> Iterable[Edit]:
@@ -70,7 +71,7 @@ def finalizers_come_late() -> Iterable[Edit]:
     def make(original: Any) -> Any:
         return lambda old, new, minor: [cause for cause in original(old, new, minor) if "finalizers" not in cause.field]
 
-    yield edit(admission.metadata, "on_update", make)
+    yield edit(metadata, "on_update", make)
 
 
 @mutant("pods-vanish", breaks=("API-007",), family="TERM")
