@@ -46,13 +46,6 @@ READY_NODE: Obj = {
 }
 """The status of a node that nobody has to wait for; nodes are simulated where the kit makes them."""
 
-MADE_OF = {
-    "StatefulSet": ("Pod", "PersistentVolumeClaim", "PersistentVolume", "ControllerRevision"),
-    "PersistentVolumeClaim": ("PersistentVolume",),
-    "Pod": ("PersistentVolumeClaim", "PersistentVolume"),
-    "Service": ("EndpointSlice",),
-}
-"""Which kinds controllers make when they see one of a kind."""
 FENCE_SECONDS = 5.0
 """How long a stream may be behind a list."""
 LEAST_LAG = 1.0
@@ -162,17 +155,11 @@ class LiveBackend:
             if left > 0:
                 play.tape.wait(lambda since=since: play.tape.arrived > since, left)  # type: ignore[misc]
                 continue
-            fenced = play.fence(self._kinds(), monotonic() + FENCE_SECONDS)
+            fenced = play.fence(self._watches.absent, monotonic() + FENCE_SECONDS)
             if monotonic() >= limit:
                 return Settled(False, play.time, f"still busy after {seconds:.0f} s")
             if fenced and play.tape.arrived <= since:
                 return Settled(True, play.time)
-
-    def _kinds(self) -> list[str]:
-        """The kinds that a fence must ask about: those seen, and those that controllers make of them."""
-        seen = self.play.tape.kinds
-        found = seen.union(*(MADE_OF.get(kind, ()) for kind in seen))
-        return [kind for kind in WATCHED if kind in found and kind not in self._watches.absent]
 
     def observe(self) -> list[Event]:
         """The events of this plan up to the last fence that were not told yet, in the order of writes."""

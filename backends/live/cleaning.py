@@ -32,14 +32,17 @@ class Cleaner:
         left = self._tape.objects()
         loose = [key(obj) for obj in left if _is_loose(obj)]
         for obj in left:
+            if obj["kind"] == "StatefulSet":  # It would make again what else is deleted.
+                self._delete(key(obj), uid(obj))
+        for obj in left:
+            if obj["kind"] == "Namespace" and obj["metadata"]["name"] in namespaces:
+                self._delete(key(obj), uid(obj))
+        for obj in left:
             if obj["kind"] in NAMESPACED:
                 self._let_go(obj)
         for at in sorted(loose):
             if at.kind in NAMESPACED:
                 self._delete(at, None)
-        for obj in left:
-            if obj["kind"] == "Namespace" and obj["metadata"]["name"] in namespaces:
-                self._delete(key(obj), uid(obj))
         for obj in left:
             if obj["kind"] not in NAMESPACED and obj["kind"] != "Namespace":
                 self._remove(obj)

@@ -25,6 +25,8 @@ from pvkit.backends.workloads import (
 
 ENDING = ("crash", "finish", "evicted")
 """Behaviours of pods that run for a second and end so."""
+FAILED, FAILED_TRIES = "SchedulerError", 3
+"""The reason of a pod at which the scheduler failed, and for how many of its least back-offs it is waited for."""
 MOST_ORDINALS = 64
 LONGEST_BACK_OFF = 12.0
 """Seconds of a back-off that is waited for at most."""
@@ -110,10 +112,13 @@ def _pods(world: _World, pace: Pace) -> Iterator[float]:
         if is_finished(pod) or deleting(pod):
             continue
         if not node_name(pod):
+            judged = condition(pod, "PodScheduled")
             if get(pod, "status", "nominatedNodeName"):
                 yield pace.poll
-            elif condition(pod, "PodScheduled") is None:
+            elif judged is None:
                 yield pace.back_off
+            elif judged.get("reason") == FAILED:  # It tries again after a back-off, and nothing else brings it back.
+                yield FAILED_TRIES * pace.back_off
             continue
         if node_name(pod) not in world.nodes:
             yield pace.orphans

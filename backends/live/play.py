@@ -1,6 +1,7 @@
 """One plan under way on a cluster: its names, what was seen of its objects, its answers, and what was told of both."""
 
 from bisect import bisect_right
+from collections.abc import Collection
 from dataclasses import replace
 from time import monotonic
 
@@ -16,6 +17,21 @@ from pvkit.backends.objects import Key, Obj, key, version, without
 from pvkit.backends.protocol import Event, Operation, Outcome
 
 READS = ("get", "list")
+MOVED_BY = {
+    "StatefulSet": ("Pod", "PersistentVolumeClaim", "ControllerRevision"),
+    "PersistentVolumeClaim": ("PersistentVolume", "Pod"),
+    "PersistentVolume": ("PersistentVolumeClaim",),
+    "Pod": ("PersistentVolumeClaim", "PersistentVolume", "StatefulSet"),
+    "StorageClass": ("PersistentVolumeClaim", "PersistentVolume"),
+    "Node": ("Pod",),
+    "Service": ("EndpointSlice",),
+}
+"""Which kinds controllers write to when they see something of one kind."""
+
+
+def kind_of(operation: Operation) -> str:
+    """The kind that an operation is about."""
+    return operation.target.kind if operation.target is not None else str((operation.object or {}).get("kind"))
 
 
 class Play:
@@ -44,6 +60,7 @@ class Play:
     def invoke(self, operation: Operation) -> Outcome:
         """Ask as a client; names go out with this plan's tag and come back without it."""
         known = self._known(operation)
+        self.tape.active.add(kind_of(operation))
         try:
             found = self.asker.ask(operation)
         except ApiError as error:
@@ -96,10 +113,20 @@ class Play:
         except (ApiError, Unavailable):
             return 0
 
-    def fence(self, kinds: list[str], limit: float) -> bool:
-        """Find out up to which version all was seen; False when it could not be found by then."""
+    def fence(self, absent: Collection[str], limit: float) -> bool:
+        """Find out up to which version all was seen; False when it could not be found by then.
+
+        Asked about are the kinds at which something happened lately, and what controllers make of them. Should a
+        stream of another kind be late all the same, the tape will tell a gap.
+        """
+        active = set(self.tape.active)
+        kinds = sorted(active.union(*(MOVED_BY.get(kind, ()) for kind in active)).difference(absent))
+        if not kinds:
+            return True
         found = fence(self._connection, self.tape, kinds, self.namespaces, limit)
         self._fenced = max(self._fenced, found)
+        if found:
+            self.tape.active.difference_update(active)
         return found > 0
 
     def observe(self) -> list[Event]:

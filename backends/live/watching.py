@@ -59,13 +59,15 @@ class Tape:
     """What the objects of one plan went through.
 
     `kinds` are those of which something was seen, `gaps` the reasons why it may be incomplete, `arrived` the time of
-    the last frame that was more than a murmur. `told` is the version up to which frames were taken off.
+    the last frame that was more than a murmur. `active` are the kinds of which something was seen or asked since all
+    was last known to be seen. `told` is the version up to which frames were taken off.
     """
 
     def __init__(self, is_mine: Callable[[Obj], bool]) -> None:
         self.is_mine = is_mine
         self.changed = threading.Condition()
         self.last: dict[Key, Last] = {}
+        self.active: set[str] = set()
         self.gaps: list[str] = []
         self.arrived = monotonic()
         self.told = 0
@@ -95,6 +97,7 @@ class Tape:
             left = None if frame.type == "DELETED" else frame.object
             before = self.last.get(at)
             self.last[at] = Last(frame.version, uid(frame.object), left)
+            self.active.add(at.kind)
             if before is None or not _is_murmur(before.object, left):
                 self.arrived = frame.arrived
             self.changed.notify_all()
