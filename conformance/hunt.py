@@ -11,15 +11,15 @@ from time import perf_counter
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
-from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
 from pvkit.backends.protocol import Backend
 from pvkit.conformance.execute import execute
 from pvkit.conformance.invariant import Invariant
 from pvkit.conformance.judge import judge
+from pvkit.conformance.shrink import shrunk
 from pvkit.conformance.verdict import Verdict
-from pvkit.strategies.plan import Plan, size
+from pvkit.strategies.plan import Plan
 
 MOST_PLANS = 1_000_000
 
@@ -42,51 +42,42 @@ class Catch:
         return self.plan is not None
 
 
-class _Broken(Exception):
-    pass
-
-
 class _Enough(BaseException):
-    """Leaves Hypothesis at once: the time is over."""
+    """Leaves Hypothesis at once: a plan was found, or the time is over."""
 
 
 class Hunter:
-    """One hunt: counts plans, keeps the smallest that breaks a promise, and watches the time.
+    """One hunt: counts plans, keeps the first that breaks a promise, and watches the time."""
 
-    The first `known` plans break nothing, so they are drawn and not played.
-    """
-
-    def __init__(
-        self, backend: Backend, wanted: Sequence[Invariant], seconds: float, shrink_seconds: float, known: int
-    ) -> None:
-        self._backend, self._wanted, self._known = backend, wanted, known
+    def __init__(self, backend: Backend, wanted: Sequence[Invariant], seconds: float) -> None:
+        self._backend, self._wanted = backend, wanted
         self._start = perf_counter()
-        self._limit, self._shrink_seconds = self._start + seconds, shrink_seconds
-        self.plans, self.best, self.message = 0, None, ""  # type: int, Plan | None, str
+        self._limit = self._start + seconds
+        self.plans, self.found, self.message = 0, None, ""  # type: int, Plan | None, str
         self.seconds = 0.0
 
     def try_plan(self, plan: Plan) -> None:
         """Play and judge one plan; raises when it breaks a promise, and when the time is over."""
         if perf_counter() > self._limit:
             raise _Enough
-        if self.best is None:
-            self.plans += 1
-            if self.plans <= self._known:
-                return
-        broken = [entry for entry in judge(execute(plan, self._backend), self._wanted) if entry.verdict is Verdict.FAIL]
-        if not broken:
-            return
-        if self.best is None:
-            self.seconds = perf_counter() - self._start
-            self._limit = perf_counter() + self._shrink_seconds
-        if self.best is None or size(plan) <= size(self.best):
-            self.best, self.message = plan, broken[0].violations[0].message
-        raise _Broken
+        self.plans += 1
+        self.message = self.breach(plan)
+        if self.message:
+            self.found = plan
+            raise _Enough
 
-    def catch(self) -> Catch:
-        """What came of it."""
-        seconds = self.seconds if self.best is not None else perf_counter() - self._start
-        return Catch(seconds, self.plans, self.best, self.message)
+    def breach(self, plan: Plan) -> str:
+        """How a plan breaks one of the promises, "" if it breaks none."""
+        results = judge(execute(plan, self._backend), self._wanted)
+        return next((entry.violations[0].message for entry in results if entry.verdict is Verdict.FAIL), "")
+
+    def catch(self, shrink_seconds: float) -> Catch:
+        """What came of it, made small in so many seconds."""
+        seconds, plan = perf_counter() - self._start, self.found
+        if plan is not None and shrink_seconds:
+            plan = shrunk(plan, lambda smaller: bool(self.breach(smaller)), shrink_seconds)
+            self.message = self.breach(plan) or self.message
+        return Catch(seconds, self.plans, plan, self.message)
 
 
 def hunt(
@@ -97,28 +88,25 @@ def hunt(
     seconds: float = 10.0,
     shrink_seconds: float = 10.0,
     most_plans: int = MOST_PLANS,
-    known: int = 0,
 ) -> Catch:
-    """Look for a plan on which the backend breaks one of the invariants, for so many seconds.
+    """Look for a plan on which the backend breaks one of the invariants, for so many seconds, and make it small.
 
-    A seed draws the same plans as in another search only if `most_plans` is the same, too. Of the first `known` plans
-    it is known that they break nothing; they are not played again.
+    A seed draws the same plans as in another search only if `most_plans` is the same, too.
     """
-    hunter = Hunter(backend, wanted, seconds, shrink_seconds, known)
+    hunter = Hunter(backend, wanted, seconds)
 
     @seeded(seed)
     @settings(
         database=None,
         deadline=None,
         max_examples=most_plans,
-        phases=(Phase.generate, Phase.shrink),
-        report_multiple_bugs=False,
+        phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
     @given(plans)
     def search(plan: Plan) -> None:
         hunter.try_plan(plan)
 
-    with contextlib.suppress(_Broken, _Enough, Flaky):
+    with contextlib.suppress(_Enough):
         search()
-    return hunter.catch()
+    return hunter.catch(shrink_seconds)

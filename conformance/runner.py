@@ -1,8 +1,7 @@
 """A run: draw plans, play them on a backend, judge, shrink what fails, and say what came of it.
 
 All plans are drawn first to last without stopping at a failure, so that one broken promise does not hide another.
-Then each broken promise is hunted once more with the same seed, which finds it in the same plan, and Hypothesis
-shrinks that plan with this promise alone in mind.
+Then the first plan that broke each promise is made smaller, with this promise alone in mind.
 """
 
 from collections import Counter
@@ -18,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 
 from pvkit.backends.errors import BackendError, KitError
 from pvkit.backends.mutants.registry import MutantModel, all_mutants
-from pvkit.backends.protocol import Backend, Description
+from pvkit.backends.protocol import Backend, Description, Refuses
 from pvkit.conformance.execute import blamed, execute
 from pvkit.conformance.history import History
 from pvkit.conformance.hunt import hunt
@@ -28,6 +27,7 @@ from pvkit.conformance.progress import Listener, Tick, deaf
 from pvkit.conformance.run_report import Canary, RunReport
 from pvkit.conformance.run_settings import Settings
 from pvkit.conformance.shapes import shapes
+from pvkit.conformance.shrink import shrunk
 from pvkit.conformance.tally import Tallies, Tally
 from pvkit.conformance.verdict import Verdict
 from pvkit.strategies.plan import Plan, size
@@ -64,6 +64,7 @@ class Run:
     described: Description | None = None
     tallies: Tallies = field(init=False)
     shapes: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.tallies = Tallies(self.invariants)
@@ -104,6 +105,10 @@ class Run:
         return max(self.asked.size.seconds - self.spent, 0.0)
 
     def _take(self, plan: Plan) -> None:
+        reason = self.backend.refuses(plan.setup) if isinstance(self.backend, Refuses) else ""
+        if reason:
+            self.skipped[reason] += 1
+            return
         history = execute(plan, self.backend, seed=str(self.asked.seed))
         self.tallies.add(judge(history, self.invariants), plan, history)
         self.shapes += shapes(history)
@@ -134,15 +139,18 @@ class Run:
             if spent > seconds:
                 return
             self.hear(Tick("promises shrunk", all_of_them - len(waiting) - 1, all_of_them, spent, seconds, all_of_them))
-            found = self._shrunk(tally, seconds - spent, len(waiting) + 1)
+            found = self._shrunk(tally, (seconds - spent) / (len(waiting) + 1))
             if found is not None:
                 helped |= self._improve([tally, *waiting], found)
 
-    def _shrunk(self, tally: Tally, left: float, sharers: int) -> Plan | None:
-        wanted, seed = self.asked.size, self.asked.seed
-        seconds = min(max(left / sharers, 1.0), wanted.shrink_seconds)
-        known = max(tally.first - 1, 0)
-        return hunt(self.backend, [tally.invariant], self.plans, seed, left, seconds, wanted.plans, known).plan
+    def _shrunk(self, tally: Tally, seconds: float) -> Plan | None:
+        if tally.plan is None:
+            return None
+
+        def fails(plan: Plan) -> bool:
+            return judge(execute(plan, self.backend), [tally.invariant])[0].verdict is Verdict.FAIL
+
+        return shrunk(tally.plan, fails, min(max(seconds, 1.0), self.asked.size.shrink_seconds), self.asked.seed)
 
     def _improve(self, tallies: Sequence[Tally], plan: Plan) -> set[str]:
         """Show the breach by this plan wherever it breaks a promise with fewer steps; the ids of those promises."""
@@ -207,6 +215,7 @@ def run(
         lines=under_way.tallies.lines(),
         canary=canary,
         shapes=under_way.shapes,
+        skipped=under_way.skipped,
         strict=asked.strict,
         command=asked.command,
         interrupted=interrupted,

@@ -158,8 +158,8 @@ def unready_endpoints_serve() -> Iterable[Edit]:
     """Endpoints of pods that are not ready, or are terminating, are told as ready."""
 
     def make(original: Any) -> Any:
-        def endpoint(pod: Any, service: Any) -> Any:
-            made = original(pod, service)
+        def endpoint(*seen: Any) -> Any:
+            made = original(*seen)
             return put(made, ("conditions", "ready"), True) if made is not None else None
 
         return endpoint

@@ -9,7 +9,8 @@ from pvkit.backends.objects import Obj, labels, selects
 from pvkit.backends.storage import access_modes, attributes_class, selector, volume_mode
 from pvkit.conformance.catalogue import selected
 from pvkit.conformance.focus import plans_about
-from pvkit.conformance.hunt import Catch, hunt, size
+from pvkit.conformance.hunt import Catch, hunt
+from pvkit.strategies.plan import size
 
 PAGE = (Path(__file__).parents[2] / "docs" / "your-own.md").read_text(encoding="utf-8")
 FORGOTTEN = ("PVB-002", "PVB-004", "PVB-005", "PVB-006")
