@@ -5,7 +5,7 @@ A backend is a cluster, real or imagined. It is asked by `Operation` (what a cli
 a small protocol of its own (`CanDisturb`, `CanStep`), and callers ask whether it is there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -209,6 +209,20 @@ class TellsLate(Protocol):
 
     def events_before(self, moment: int) -> int:
         """How many of the plan's events, of those told so far, had been written before that answer came."""
+
+
+@runtime_checkable
+class Shares(Protocol):
+    """A backend on whose cluster several plans are played at once, each on a backend of its own."""
+
+    def beside(self) -> Backend:
+        """Another backend on the same cluster."""
+
+    def foresee(self, operations: Sequence[Operation]) -> None:
+        """Hear what the next plan will ask for, before it begins: some plans cannot be side by side."""
+
+    def leave(self) -> None:
+        """End the plan under way, so that nothing of it meets the plans to come."""
 
 
 @runtime_checkable

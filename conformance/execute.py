@@ -12,7 +12,7 @@ from typing import Any
 
 from pvkit.backends.errors import BackendError, KitError
 from pvkit.backends.objects import Obj, key
-from pvkit.backends.protocol import Backend, Budget, CanDisturb, CanStep, Fault, Operation, Outcome, TellsLate
+from pvkit.backends.protocol import Backend, Budget, CanDisturb, CanStep, Fault, Operation, Outcome, Shares, TellsLate
 from pvkit.conformance.history import Asked, Expected, Header, History
 from pvkit.conformance.notes import Notes
 from pvkit.strategies.plan import Expect, Plan, Settle, Step, Turns
@@ -27,7 +27,17 @@ def execute(
     plan: Plan, backend: Backend, budget: Budget | None = None, seed: str = "", hear: Listener | None = None
 ) -> History:
     """Run a plan and return its history; raises `BackendError` when the backend raises what is no error of the kit."""
-    budget = budget or Budget()
+    if not isinstance(backend, Shares):
+        return _executed(plan, backend, budget or Budget(), seed, hear)
+    backend.foresee([step for step in plan.steps if isinstance(step, Operation)])
+    try:
+        return _executed(plan, backend, budget or Budget(), seed, hear)
+    finally:
+        with blamed(backend):
+            backend.leave()
+
+
+def _executed(plan: Plan, backend: Backend, budget: Budget, seed: str, hear: Listener | None) -> History:
     with blamed(backend):
         backend.reset(plan.setup, plan.schedule)
         history = History(Header(plan.setup, backend.describe(), seed, plan.name))

@@ -12,7 +12,7 @@ from pvkit.conformance.invariant import Invariant, Violation
 from pvkit.conformance.verdict import Verdict, exit_code, merged
 from pvkit.strategies.plan import Plan
 
-INCONCLUSIVE, INTERRUPTED = 3, 130
+UNCLEAN, INCONCLUSIVE, INTERRUPTED = 2, 3, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,11 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """A run: one line an invariant, worst first, and what it was made with."""
+    """A run: one line an invariant, worst first, and what it was made with.
+
+    `skipped` counts the plans whose world the backend cannot be, by its reason. `unclean` says what the backend left
+    behind, "" if nothing.
+    """
 
     backend: Description
     spec: str
@@ -62,10 +66,12 @@ class RunReport:
     lines: tuple[Line, ...]
     canary: Canary = Canary()
     shapes: Mapping[str, int] = field(default_factory=Counter)
+    skipped: Mapping[str, int] = field(default_factory=Counter)
     kit: str = __version__
     strict: bool = False
     command: str = ""
     interrupted: bool = False
+    unclean: str = ""
 
     @property
     def valid(self) -> bool:
@@ -83,9 +89,11 @@ class RunReport:
 
     @property
     def exit_code(self) -> int:
-        """0, 1, 3 or 130 as `pvkit run` exits; a violation outweighs an invalid run."""
+        """As `pvkit run` exits: a violation (1) outweighs what was left behind (2), and that an invalid run (3)."""
         if self.interrupted:
             return INTERRUPTED
+        if self.unclean and self._judged != 1:
+            return UNCLEAN
         return self._judged if self._judged == 1 or self.valid else INCONCLUSIVE
 
     @property

@@ -1,17 +1,20 @@
 """Operations as requests: what a plan asks for, under the plan's own names, in the server's words."""
 
-from pvkit.backends.errors import BadRequest, Forbidden, UsageError
+from pvkit.backends.errors import BadRequest, Conflict, Forbidden, NotFound, UsageError
 from pvkit.backends.live.connection import Connection, path_of
-from pvkit.backends.live.guest import objection
+from pvkit.backends.live.guest import objection, objection_beside
 from pvkit.backends.live.naming import PLAN_LABEL, Names
-from pvkit.backends.objects import API_VERSIONS, LEDGERS, NAMESPACED, Key, Obj, get, put
+from pvkit.backends.objects import API_VERSIONS, LEDGERS, NAMESPACED, Key, Obj, get, put, uid
 from pvkit.backends.protocol import Operation
+
+ATTEMPTS = 3
+"""How often an object is looked at before it is deleted, should another have taken its name meanwhile."""
 
 
 class Asker:
     """Sends the requests of one plan. With `held` the plan's pods are held to its own nodes by a selector.
 
-    Without, the cluster is somebody else's, and what would reach beyond the plan is refused here.
+    Without, the cluster is somebody else's. What would reach beyond the plan is refused here.
     """
 
     def __init__(self, connection: Connection, names: Names, held: bool) -> None:
@@ -22,6 +25,9 @@ class Asker:
         reason = "" if self._held else objection(operation)
         if reason:
             raise Forbidden(f"not sent to a cluster that others use: {reason}")
+        reason = objection_beside(operation) if self._names.private else ""
+        if reason:
+            raise Forbidden(f"not sent while other plans are under way: {reason}")
         if operation.verb == "create":
             return self.create(_known(operation.object))
         if operation.verb == "update":
@@ -58,8 +64,28 @@ class Asker:
             case "scale":
                 return send("PATCH", path_of(at), {"spec": {"replicas": options["replicas"]}})
             case "delete":
-                return send("DELETE", path_of(at), _delete_options(operation))
+                return self._delete(at, _delete_options(operation))
         raise UsageError(f"unknown verb {operation.verb!r}")
+
+    def _delete(self, at: Key, options: Obj) -> Obj:
+        """Delete one object of the plan; one outside of namespaces is looked at first, and only that one goes."""
+        wanted = options.get("preconditions") or {}
+        if at.kind in NAMESPACED:  # All that is in the plan's namespaces is the plan's.
+            return self._connection.request("DELETE", path_of(at), options)
+        for _ in range(ATTEMPTS):
+            try:
+                found = {"kind": at.kind, **self._connection.request("GET", path_of(at))}
+            except NotFound:
+                break
+            if not self._names.made(found):
+                raise Forbidden(f"not sent: {at.kind.lower()}/{at.name} was not made by this run")
+            sent = {**options, "preconditions": {"uid": uid(found), **wanted}}
+            try:
+                return self._connection.request("DELETE", path_of(at), sent)
+            except Conflict:
+                if wanted:
+                    raise
+        return self._connection.request("DELETE", path_of(at), options)
 
 
 def _known(obj: Obj | None) -> Obj:

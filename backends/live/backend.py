@@ -6,6 +6,7 @@ writes, and each answer is placed among them (`TellsLate`).
 """
 
 import secrets
+from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from time import monotonic
@@ -18,6 +19,7 @@ from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.naming import NODE_SELECTOR, PLAN_LABEL, Names
 from pvkit.backends.live.patience import Pace, patience
 from pvkit.backends.live.play import Play
+from pvkit.backends.live.room import Room, is_about_defaults
 from pvkit.backends.live.server import Server
 from pvkit.backends.live.watching import Frame, Watches
 from pvkit.backends.objects import Key, Obj, labels, name, put, version
@@ -76,6 +78,7 @@ class LiveBackend:
         self._pace, self._makes_nodes, self._settle_seconds = pace or Pace(), nodes, settle_seconds
         self._plans = count()
         self._shared = False
+        self._room, self._real_defaults = Room(), False
         self._watches = Watches(self._connect, WATCHED)
         self._ordered = self.server.shares_one_counter(self._connection, self.run_id, WATCHED)
         self._play: Play | None = None
@@ -85,8 +88,17 @@ class LiveBackend:
         made: LiveBackend = object.__new__(LiveBackend)
         made.__dict__.update(self.__dict__)
         made._connection = self._connect()  # Run id and count of plans are shared, so that the run is one to `cleanup`.
-        made._play, made._shared = None, True
+        made._play, made._shared, made._real_defaults = None, True, False
+        self._room.shared = True
         return made
+
+    def foresee(self, operations: Sequence[Operation]) -> None:
+        """Hear what the next plan will ask for; beside others only a plan about default classes gets real ones."""
+        self._real_defaults = is_about_defaults(operations)
+
+    def leave(self) -> None:
+        """End the plan under way."""
+        self.clear()
 
     @property
     def play(self) -> Play:
@@ -110,7 +122,10 @@ class LiveBackend:
         reason = self.refuses(setup)
         if reason:
             raise UsageError(reason)
-        names = Names(f"k{self.run_id}-{next(self._plans)}", self.run_id, guest=not self._makes_nodes)
+        real = self._makes_nodes and (self._real_defaults or not self._room.shared)
+        if real:
+            self._room.take(self)
+        names = Names(f"k{self.run_id}-{next(self._plans)}", self.run_id, private=not real)
         namespaces = names.namespaces("default", *setup.namespaces)
         self._play = Play(self._connection, names, namespaces, self._makes_nodes)
         self._watches.record(self.play.tape)
@@ -191,8 +206,9 @@ class LiveBackend:
         """Remove what the present plan made, and wait for what other plans could take for theirs."""
         play, self._play = self._play, None
         if play is not None:
-            Cleaner(self._connection, play.tape, play.names.tag).remove(play.namespaces)
+            Cleaner(self._connection, play.tape, play.names).remove(play.namespaces)
             self._watches.drop(play.tape)
+        self._room.free(self)
 
     def close(self) -> None:
         """Remove all that the run made, stop watching, and wait until it is gone; raises `BackendError` if it stays."""

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 
 from pvkit.backends.errors import Conflict, Invalid, NotFound, Unavailable
 from pvkit.backends.live.connection import Connection, path_of
+from pvkit.backends.live.naming import Names
 from pvkit.backends.live.watching import Tape
-from pvkit.backends.objects import NAMESPACED, Key, Obj, annotations, finalizers, key, phase, uid
-from pvkit.backends.storage import PROVISIONED_BY, has_class, reclaim_policy, storage_class
+from pvkit.backends.objects import NAMESPACED, Obj, finalizers, key, phase, uid
+from pvkit.backends.storage import has_class, reclaim_policy, storage_class
 
 CONTROLLERS = ("kubernetes.io/", "external-provisioner.volume.kubernetes.io/", "foregroundDeletion", "orphan")
 """Finalizers that components take off by themselves."""
@@ -19,10 +20,10 @@ CLEAN_SECONDS = 20.0
 
 
 class Cleaner:
-    """Removes what one plan left, as far as its tape tells; `tag` is in front of all names that the plan gave."""
+    """Removes what one plan left, as far as its tape tells; `names` tell what is the plan's."""
 
-    def __init__(self, connection: Connection, tape: Tape, tag: str) -> None:
-        self._connection, self._tape, self._front = connection, tape, f"{tag}-"
+    def __init__(self, connection: Connection, tape: Tape, names: Names) -> None:
+        self._connection, self._tape, self._names = connection, tape, names
 
     def remove(self, namespaces: Iterable[str]) -> None:
         """Remove all of the plan's objects; returns when nothing of it is left that other plans could use.
@@ -30,31 +31,31 @@ class Cleaner:
         The rest of the namespaces goes a little later.
         """
         left = self._tape.objects()
-        loose = [key(obj) for obj in left if _is_loose(obj)]
+        loose = [obj for obj in left if _is_loose(obj)]
         for obj in left:
             if obj["kind"] == "StatefulSet":  # It would make again what else is deleted.
-                self._delete(key(obj), uid(obj))
+                self._delete(obj)
         for obj in left:
             if obj["kind"] == "Namespace" and obj["metadata"]["name"] in namespaces:
-                self._delete(key(obj), uid(obj))
+                self._delete(obj)
         for obj in left:
             if obj["kind"] in NAMESPACED:
                 self._let_go(obj)
-        for at in sorted(loose):
-            if at.kind in NAMESPACED:
-                self._delete(at, None)
+        for obj in loose:
+            if obj["kind"] in NAMESPACED:
+                self._delete(obj)
         for obj in left:
             if obj["kind"] not in NAMESPACED and obj["kind"] != "Namespace":
                 self._remove(obj)
-        self._tape.wait(lambda: all(self._is_gone(at) for at in loose), CLEAN_SECONDS if loose else 0.0)
+        self._tape.wait(lambda: all(map(self._is_gone, loose)), CLEAN_SECONDS if loose else 0.0)
 
     def await_end(self) -> bool:
         """Wait until the namespaces are gone, too; False when they are not after a while."""
         return self._tape.wait(lambda: not self._tape.objects("Namespace"), CLEAN_SECONDS)
 
-    def _is_gone(self, at: Key) -> bool:
-        last = self._tape.last.get(at)
-        return last is None or last.object is None
+    def _is_gone(self, obj: Obj) -> bool:
+        last = self._tape.last.get(key(obj))
+        return last is None or last.object is None or last.uid != uid(obj)
 
     def _let_go(self, obj: Obj) -> None:
         """Take off what only the plan itself would have taken off, and end pods at once."""
@@ -63,7 +64,7 @@ class Cleaner:
             kept = [entry for entry in finalizers(obj) if entry not in foreign]
             self._patch(obj, {"metadata": {"finalizers": kept or None, "uid": uid(obj)}})
         if obj["kind"] == "Pod":
-            self._delete(key(obj), uid(obj), grace=0)
+            self._delete(obj, grace=0)
 
     def _remove(self, obj: Obj) -> None:
         """Delete an object outside of namespaces, and take off all that holds it.
@@ -71,14 +72,15 @@ class Cleaner:
         A volume that was made for a claim is left to its provisioner, so that its storage goes, too. What the plan did
         not make, such as a node or a volume that one of its claims took, stays.
         """
-        if not obj["metadata"]["name"].startswith(self._front):
-            if obj["kind"] == "PersistentVolume" and PROVISIONED_BY in annotations(obj):
-                if reclaim_policy(obj) != "Delete":
-                    policy = {"persistentVolumeReclaimPolicy": "Delete"}
-                    self._patch(obj, {"metadata": {"uid": uid(obj)}, "spec": policy})
-                self._delete(key(obj), uid(obj))
+        if not self._names.made(obj):
             return
-        self._delete(key(obj), uid(obj))
+        if not self._names.named(obj):
+            if reclaim_policy(obj) != "Delete":
+                policy = {"persistentVolumeReclaimPolicy": "Delete"}
+                self._patch(obj, {"metadata": {"uid": uid(obj)}, "spec": policy})
+            self._delete(obj)
+            return
+        self._delete(obj)
         held = [entry for entry in finalizers(obj) if not entry.startswith(CONTROLLERS[0])]
         if held or phase(obj) in ("Bound", "Failed") or _is_in_tree(obj):
             self._patch(obj, {"metadata": {"finalizers": None, "uid": uid(obj)}})
@@ -87,14 +89,15 @@ class Cleaner:
         with contextlib.suppress(NotFound, Conflict, Invalid, Unavailable):
             self._connection.request("PATCH", path_of(key(obj)), patch)
 
-    def _delete(self, at: Key, known: str | None, grace: int | None = None) -> None:
-        options: Obj = {"kind": "DeleteOptions", "apiVersion": "v1"}
-        if known is not None:
-            options["preconditions"] = {"uid": known}
+    def _delete(self, obj: Obj, grace: int | None = None) -> None:
+        """Delete an object if it still is the one that was seen, and it, or its namespace, was made by the run."""
+        if obj["kind"] not in NAMESPACED and not self._names.made(obj):
+            return
+        options: Obj = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid(obj)}}
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         with contextlib.suppress(NotFound, Conflict, Unavailable):
-            self._connection.request("DELETE", path_of(at), options)
+            self._connection.request("DELETE", path_of(key(obj)), options)
 
 
 def _is_loose(obj: Obj) -> bool:

@@ -14,6 +14,8 @@ from pvkit.backends.storage import BETA_CLASS, BETA_DEFAULT_CLASS, DEFAULT_CLASS
 UNSET_MARK = "pvkit.dev/class-unset"
 """The annotation of a claim that named no class at all, rather than the empty one."""
 READS = ("get", "list")
+DEFAULT_FOR_ALL = "a default class would be given to everybody's claims"
+CLASS_FOR_NONE = "what has no class could be taken for somebody else's"
 _CLASS = ("spec", "storageClassName")
 _TEMPLATES = ("spec", "volumeClaimTemplates")
 
@@ -25,21 +27,40 @@ def objection(operation: Operation) -> str:
     kind = operation.target.kind if operation.target else str((operation.object or {}).get("kind"))
     if kind in ("Node", "CSINode"):
         return "the nodes are not the plan's own"
-    said = dict(_said(operation))
-    if said.get(DEFAULT_CLASS) == "true" or said.get(BETA_DEFAULT_CLASS) == "true":
-        return "a default class would be given to everybody's claims"
+    said = dict(said_of(operation))
+    if gives_defaults(said):
+        return DEFAULT_FOR_ALL
     if "hostPath" in said or "local" in said:
         return "a volume would lie on a node of the cluster"
     if any(said.get(field) is True for field in ("privileged", "hostNetwork", "hostPID", "hostIPC")):
         return "a pod would reach into its node"
     if said.get("persistentVolumeReclaimPolicy") == "Recycle":
         return "the recycler would run a pod outside of the plan's namespaces"
-    if operation.verb == "patch" and said.get("storageClassName", "named") in ("", None):
-        return "what has no class could be taken for somebody else's"
+    if leaves_no_class(operation):
+        return CLASS_FOR_NONE
     return ""
 
 
-def _said(operation: Operation) -> "list[tuple[str, Any]]":
+def objection_beside(operation: Operation) -> str:
+    """Why an operation is not sent while other plans of the kit are under way, "" if it may be."""
+    if operation.verb in READS:
+        return ""
+    if gives_defaults(dict(said_of(operation))):
+        return DEFAULT_FOR_ALL
+    return CLASS_FOR_NONE if leaves_no_class(operation) else ""
+
+
+def gives_defaults(said: Obj) -> bool:
+    """Whether what is said, by field, makes a class the default one."""
+    return said.get(DEFAULT_CLASS) == "true" or said.get(BETA_DEFAULT_CLASS) == "true"
+
+
+def leaves_no_class(operation: Operation) -> bool:
+    """Whether a patch takes the class off what has one."""
+    return operation.verb == "patch" and dict(said_of(operation)).get("storageClassName", "named") in ("", None)
+
+
+def said_of(operation: Operation) -> "list[tuple[str, Any]]":
     """Every field that an object or a patch speaks of, with its value; of those inside lists the field alone counts."""
     trees: list[Any] = [operation.object or {}]
     if isinstance(operation.patch, list):
@@ -90,22 +111,25 @@ def _annotation_classed(obj: Obj, classless: str) -> Obj:
     return obj
 
 
-def unclassed(obj: Obj, classless: str) -> Obj:
-    """An object as it is told: what was given that class by `classed` is without one again."""
+def unclassed(obj: Obj, classless: str, unset: bool = False) -> Obj:
+    """An object as it is told: what was given that class by `classed` is without one again.
+
+    A claim that is marked, or `unset`, named no class at all.
+    """
     if obj["kind"] == "StatefulSet" and isinstance(get(obj, *_TEMPLATES), list):
         return put(obj, _TEMPLATES, [_one_unclassed(entry, classless, False) for entry in get(obj, *_TEMPLATES)])
     if obj["kind"] in ("PersistentVolume", "PersistentVolumeClaim"):
-        return _one_unclassed(obj, classless, obj["kind"] == "PersistentVolume")
+        return _one_unclassed(obj, classless, unset or obj["kind"] == "PersistentVolume")
     return obj
 
 
-def _one_unclassed(obj: Obj, classless: str, is_volume: bool) -> Obj:
+def _one_unclassed(obj: Obj, classless: str, unset: bool) -> Obj:
     marks = get(obj, "metadata", "annotations") or {}
     if marks.get(BETA_CLASS) == classless:
         obj = put(obj, ("metadata", "annotations"), {**marks, BETA_CLASS: ""})
     if get(obj, *_CLASS) == classless:
-        unset = is_volume or UNSET_MARK in marks  # The API server leaves an empty class of a volume out.
-        obj = without(obj, _CLASS) if unset else put(obj, _CLASS, "")
+        # The API server leaves an empty class of a volume out.
+        obj = without(obj, _CLASS) if unset or UNSET_MARK in marks else put(obj, _CLASS, "")
     if UNSET_MARK in marks:
         rest = {mark: value for mark, value in get(obj, "metadata", "annotations").items() if mark != UNSET_MARK}
         obj = put(obj, ("metadata", "annotations"), rest) if rest else without(obj, ("metadata", "annotations"))

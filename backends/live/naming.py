@@ -8,9 +8,9 @@ namespace stay as they are. A volume that was made on demand has a name of its o
 from collections.abc import Callable
 from typing import Any
 
-from pvkit.backends.live.guest import classed, unclassed
-from pvkit.backends.objects import NAMESPACED, Key, Obj, get, name, put, without
-from pvkit.backends.storage import BETA_CLASS, SELECTED_NODE
+from pvkit.backends.live.guest import UNSET_MARK, classed, unclassed
+from pvkit.backends.objects import NAMESPACED, Key, Obj, annotations, get, name, put, uid, without
+from pvkit.backends.storage import BETA_CLASS, PROVISIONED_BY, SELECTED_NODE
 
 RUN_LABEL = "pvkit.dev/run"
 """The label with the run's id that everything made by a run carries."""
@@ -44,16 +44,32 @@ _TERM_LISTS: tuple[tuple[str, ...], ...] = (
 class Names:
     """The mapping of one plan, by a tag such as `k3f-7`, for a run with that id.
 
-    As a `guest` on a cluster that others use, what has no class gets one that nobody else has.
+    With `private` classes, what has no class gets one that nobody else has.
     """
 
-    def __init__(self, tag: str, run_id: str = "", guest: bool = False) -> None:
+    def __init__(self, tag: str, run_id: str = "", private: bool = False) -> None:
         self.tag, self.run_id = tag, run_id
-        self._classless = f"{tag}-classless" if guest else ""
+        self._classless = f"{tag}-classless" if private else ""
         self._front = f"{tag}-"
         self._volumes: set[str] = set()
+        self._unset: set[str] = set()
         self.shared: frozenset[str] = frozenset()
         """Names of nodes that were there before and keep their names."""
+
+    @property
+    def private(self) -> bool:
+        """Whether what has no class gets one of the plan's own."""
+        return bool(self._classless)
+
+    def named(self, obj: Obj) -> bool:
+        """Whether the plan gave an object its name."""
+        return name(obj).startswith(self._front)
+
+    def made(self, obj: Obj) -> bool:
+        """Whether an object outside of namespaces was made by the run, or by a provisioner for one of its claims."""
+        if (get(obj, "metadata", "labels") or {}).get(RUN_LABEL) == self.run_id:
+            return True
+        return obj["kind"] == "PersistentVolume" and PROVISIONED_BY in annotations(obj) and self.mine(obj)
 
     def key(self, at: Key) -> Key:
         """Where an object of the plan is on the cluster."""
@@ -149,7 +165,7 @@ class Names:
 
     def told(self, obj: Obj) -> Obj:
         """An object as the history tells it: the plan's own names, and nothing that only the kit put there."""
-        plain = unclassed(obj, self._classless) if self._classless else obj
+        plain = self._unclassed(obj) if self._classless else obj
         made: Obj = self.home(without(plain, ("metadata", "managedFields")))
         for path in (("metadata", "labels"), ("spec", "nodeSelector"), ("metadata", "annotations")):
             found = get(made, *path)
@@ -157,6 +173,12 @@ class Names:
                 rest = {field: value for field, value in found.items() if field not in _OURS}
                 made = put(made, path, rest) if rest else without(made, path)
         return made
+
+    def _unclassed(self, obj: Obj) -> Obj:
+        """Without the plan's own class; that a claim named none is remembered, should its annotations be changed."""
+        if UNSET_MARK in annotations(obj):
+            self._unset.add(uid(obj))
+        return unclassed(obj, self._classless, uid(obj) in self._unset)
 
     def mine(self, obj: Obj) -> bool:
         """Whether an object on the cluster belongs to this plan; once it does, it always will."""

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
 from pvkit.backends.errors import ApiError, NotFound
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.naming import RUN_LABEL
-from pvkit.backends.objects import Key, version
+from pvkit.backends.objects import Key, Obj, uid, version
 from pvkit.backends.protocol import Setup
 
 _GATE = re.compile(r'^kubernetes_feature_enabled\{name="(\w+)",stage="\w*"\} ([01])', re.MULTILINE)
@@ -53,26 +54,30 @@ class Server:
         Between two writes the latest version of every kind lies between theirs, if the counter is one; a counter of its
         own would have to be there by chance.
         """
-        before, seen = _touch(connection, f"k{run_id}-probe", made=True), []
-        for kind in kinds:
-            try:
-                seen.append(version(connection.request("GET", path_of(Key(kind, "", "")), query={"limit": "1"})))
-            except NotFound:
-                continue
-        after = _touch(connection, f"k{run_id}-probe", made=False)
-        return all(before <= one <= after for one in seen)
+        made, seen = _make_probe(connection, f"k{run_id}-probe"), []
+        try:
+            for kind in kinds:
+                with suppress(NotFound):
+                    listed = connection.request("GET", path_of(Key(kind, "", "")), query={"limit": "1"})
+                    seen.append(version(listed))
+        finally:
+            after = _remove_probe(connection, made)
+        return all(version(made) <= one <= after for one in seen)
 
 
-def _touch(connection: Connection, name: str, made: bool) -> int:
-    """Write something harmless, a class that nobody uses, and tell the version before or after it is gone."""
-    at = Key("StorageClass", "", name)
-    if made:
-        body = {
-            "apiVersion": "storage.k8s.io/v1",
-            "kind": "StorageClass",
-            "metadata": {"name": name, "labels": {RUN_LABEL: name[1:].partition("-")[0]}},
-            "provisioner": "kubernetes.io/no-provisioner",
-        }
-        return version(connection.request("POST", path_of(Key("StorageClass", "", "")), body))
-    connection.request("DELETE", path_of(at), {"kind": "DeleteOptions", "apiVersion": "v1"})
+def _make_probe(connection: Connection, name: str) -> Obj:
+    """Write something harmless, a class that nobody uses."""
+    body = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name, "labels": {RUN_LABEL: name[1:].partition("-")[0]}},
+        "provisioner": "kubernetes.io/no-provisioner",
+    }
+    return connection.request("POST", path_of(Key("StorageClass", "", "")), body)
+
+
+def _remove_probe(connection: Connection, made: Obj) -> int:
+    """Remove it, and tell the version after it is gone."""
+    options = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid(made)}}
+    connection.request("DELETE", path_of(Key("StorageClass", "", made["metadata"]["name"])), options)
     return version(connection.request("GET", path_of(Key("StorageClass", "", "")), query={"limit": "1"}))

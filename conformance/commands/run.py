@@ -71,7 +71,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     invariants, size = selected(tuple(given["include"]), tuple(given["exclude"])), asked.size
     if not invariants:
         raise UsageError("nothing is left to judge: --exclude leaves out all that --include chose")
-    with _closing(opened(asked.spec, given)) as backend:
+    with _closing(opened(asked.spec, given)) as (backend, left):
         if given["dry_run"]:
             rules = f"{len(invariants)} rule{'s' * (len(invariants) != 1)}"
             click.echo(f"up to {size.plans} plans on {asked.spec} within {size.seconds:.0f} s, judged by {rules}")
@@ -79,17 +79,21 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         if asked.spec == LIVE and given["kubernetes_version"] is None:
             asked = replace(asked, kubernetes_version=backend.describe().kubernetes_version)
         report = _run(backend, invariants, asked, made(given["output_dir"]), given)
-    return _report(report, given["output_dir"], given)
+    return _report(replace(report, unclean="; ".join(left)), given["output_dir"], given)
 
 
 @contextmanager
-def _closing(backend: Any) -> Iterator[Any]:
-    """The backend, closed whatever happens; that it cannot be closed is told, and no reason to lose the report."""
+def _closing(backend: Any) -> Iterator[tuple[Any, list[str]]]:
+    """The backend, closed whatever happens, and what it then says that it leaves: no reason to lose the report."""
+    left: list[str] = []
     try:
-        yield backend
+        yield backend, left
     finally:
         try:
             backend.close()
+        except BackendError as error:
+            left.append(str(error))
+            click.echo(f"pvkit: {error}", err=True)
         except Exception as error:  # noqa: BLE001 - a backend is foreign code, and may raise anything
             click.echo(f"pvkit: the backend could not be closed ({type(error).__name__}: {error})", err=True)
 

@@ -15,9 +15,11 @@ def report_fields(report: RunReport) -> dict[str, Any]:
         "profile": report.profile,
         "seed": report.seed,
         "plans": report.plans,
+        "skipped": dict(sorted(report.skipped.items())),
         "seconds": round(report.seconds, 3),
         "verdict": report.verdict,
         "interrupted": report.interrupted,
+        "leftBehind": report.unclean,
         "canary": {
             "mutant": report.canary.mutant,
             "invariant": report.canary.invariant,

@@ -39,8 +39,10 @@ def render(report: RunReport, quiet: bool = False) -> str:
         render_lines(tuple(line for line in report.lines if not quiet or line.verdict >= Verdict.UNKNOWN)),
         *(failure(line) for line in report.lines if line.verdict is Verdict.FAIL),
         "" if quiet else _shapes(report.shapes),
+        skipped(report.skipped),
         canary(report),
         f"the same run again: {report.command}" if report.command else "",
+        f"LEFT BEHIND: {report.unclean}" if report.unclean else "",
         summary(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -60,7 +62,9 @@ def summary(report: RunReport) -> str:
     told = ", ".join(f"{count} {word}" for count, word in counts if count)
     when = "INTERRUPTED, until then " if report.interrupted else ""
     strict = ", and all were to be exercised" if report.strict and report.verdict == "UNKNOWN" else ""
-    return f"{when}{report.verdict}: {told}{strict}; {report.plans} plans in {report.seconds:.0f} s"
+    left_out = sum(report.skipped.values())
+    more = f", {left_out} skipped" if left_out else ""
+    return f"{when}{report.verdict}: {told}{strict}; {report.plans} plans in {report.seconds:.0f} s{more}"
 
 
 _WORDS = (
@@ -82,6 +86,12 @@ def canary(report: RunReport) -> str:
     if tried.caught:
         return f"canary: {tried.mutant} was caught by {tried.invariant} after {spent}"
     return f"canary: {tried.mutant} was NOT caught by {tried.invariant} in {spent}: this run proves nothing"
+
+
+def skipped(reasons: Mapping[str, int]) -> str:
+    """The plans that could not be played, by the reason that was given."""
+    rows = [f"  {count:>5,}  {reason}" for reason, count in sorted(reasons.items(), key=lambda row: -row[1])]
+    return "\n".join(["plans skipped, because this backend cannot be their world:", *rows]) if rows else ""
 
 
 def shape_rows(shapes: Mapping[str, int]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Backends that do as little as a run needs, to see what a run makes of them."""
 
-from pvkit.backends.errors import UsageError
+from pvkit.backends.errors import BackendError, UsageError
 from pvkit.backends.objects import Obj
 from pvkit.backends.protocol import Budget, Departure, Description, Event, Operation, Outcome, Settled, Setup
 
@@ -64,6 +64,26 @@ class Unwilling(Shelf):
         super().reset(setup, schedule)
         if self.plans > 1:
             raise UsageError("this shelf holds one plan only")
+
+
+class Choosy(Shelf):
+    """Cannot be a world with namespaces of its own, and says so."""
+
+    def refuses(self, setup: Setup) -> str:
+        return "this shelf has one board" if setup.namespaces else ""
+
+    def reset(self, setup: Setup, schedule: tuple[Departure, ...] = ()) -> None:
+        if self.refuses(setup):
+            raise UsageError(self.refuses(setup))
+        super().reset(setup, schedule)
+
+
+class Untidy(Shelf):
+    """Leaves something behind."""
+
+    def close(self) -> None:
+        super().close()
+        raise BackendError("persistentvolume/left of run abc is left")
 
 
 class Unmakeable(Shelf):

@@ -128,6 +128,13 @@ def test_a_backend_that_cannot_be_closed_is_told_beside_the_report() -> None:
     assert "the backend could not be closed (OSError: the door is stuck)" in error
 
 
+def test_what_a_backend_leaves_behind_is_in_the_report_and_exits_with_two() -> None:
+    code, out, error = ended("run", *FEW, "--backend", "tests.conformance.backends:Untidy", "--include", "PVB-001")
+    assert code == 2
+    assert "LEFT BEHIND: persistentvolume/left of run abc is left" in out
+    assert "persistentvolume/left of run abc is left" in error
+
+
 def test_an_error_of_pvkit_itself_is_no_broken_promise() -> None:
     line = "import pvkit.conformance.cli as c; c.configuration = lambda start: 1 / 0; c.main()"
     done = subprocess.run(

@@ -22,7 +22,7 @@ from pvkit.conformance.tally import Tally
 from pvkit.conformance.verdict import Verdict, exit_code, merged
 from pvkit.strategies.plan import Plan, Settle, size
 from pvkit.strategies.plans import plans
-from tests.conformance.backends import Foreign, Interrupted, Restless, Shelf, Unwilling
+from tests.conformance.backends import Choosy, Foreign, Interrupted, Restless, Shelf, Unwilling
 from tests.conformance.histories import Story, history_of
 
 KINDS = ("PersistentVolume", "PersistentVolumeClaim", "Pod", "StorageClass")
@@ -223,6 +223,24 @@ def test_a_backend_may_raise_an_error_of_the_kit() -> None:
     with pytest.raises(PlanFailed, match="this shelf holds one plan only") as caught:
         ran(Unwilling())
     assert isinstance(caught.value.__cause__, UsageError)
+
+
+def test_a_plan_whose_world_cannot_be_had_is_skipped_counted_and_named() -> None:
+    crowded = st.booleans().flatmap(
+        lambda crowds: drawn().map(lambda plan: Plan(plan.steps, Setup(namespaces=("other",) if crowds else ())))
+    )
+    shelf = Choosy()
+    report = ran(shelf, KEPT, of=crowded)
+    assert list(report.skipped) == ["this shelf has one board"]
+    assert report.plans == shelf.plans
+    assert report.plans + sum(report.skipped.values()) == 30
+    assert f"{sum(report.skipped.values()):>5}  this shelf has one board" in text.render(report)
+
+
+def test_what_is_left_behind_is_named_and_makes_the_exit_code() -> None:
+    assert told(unclean="volume/v is left").exit_code == 2
+    assert told(unclean="volume/v is left", lines=kept(Verdict.FAIL)).exit_code == 1
+    assert "LEFT BEHIND: volume/v is left" in text.render(told(unclean="volume/v is left"), quiet=True)
 
 
 def test_an_interrupted_run_reports_what_was_done_until_then() -> None:

@@ -10,6 +10,7 @@ from pvkit.backends.errors import Unavailable, UsageError
 from pvkit.backends.live import backend as module
 from pvkit.backends.live.backend import LiveBackend
 from pvkit.backends.live.patience import Pace
+from pvkit.backends.live.room import is_about_defaults
 from pvkit.backends.objects import Key, Obj, key, put, version
 from pvkit.backends.protocol import Budget, Event, Operation, Outcome, Settled, Setup, TellsLate
 from pvkit.conformance.catalogue import selected
@@ -234,3 +235,118 @@ def test_a_live_backend_tells_late(live: LiveBackend) -> None:
         version(obj) for obj in live.play.tape.objects()
     )
     assert live.events_before(moment) == 2
+
+
+DEFAULT = {
+    "kind": "StorageClass",
+    "metadata": {"name": "d", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": "csi.example.com",
+}
+BARE_VOLUME = put(VOLUME, ("spec",), {})
+BARE_CLAIM = put(CLAIM, ("spec",), {})
+
+
+def class_of(cluster: FakeCluster, called: str) -> Any:
+    return stored(cluster, called)["spec"].get("storageClassName")
+
+
+def test_a_plan_that_has_the_cluster_for_itself_has_real_objects_without_a_class(
+    cluster: FakeCluster, live: LiveBackend
+) -> None:
+    live.reset(Setup())
+    live.invoke(Operation("create", BARE_VOLUME))
+    assert class_of(cluster, "-v") is None
+
+
+def test_side_by_side_what_has_no_class_gets_one_of_the_plans_own(cluster: FakeCluster, live: LiveBackend) -> None:
+    other = live.beside()
+    for backend in (live, other):
+        backend.foresee([Operation("create", BARE_VOLUME)])
+        backend.reset(Setup())
+    live.invoke(Operation("create", BARE_VOLUME))
+    other.invoke(Operation("create", BARE_CLAIM))
+    assert class_of(cluster, "-v")
+    assert class_of(cluster, "c")
+    assert class_of(cluster, "-v") != class_of(cluster, "c")
+    for backend in (live, other):
+        assert backend.settle(Budget()).quiet
+        made = [event.object for event in backend.observe() if event.by == "client"]
+        assert [obj["spec"] for obj in made] == [{}]
+    other.close()
+
+
+def test_beside_others_no_class_becomes_the_default_unless_it_was_foreseen(live: LiveBackend) -> None:
+    other = live.beside()
+    other.foresee([])
+    other.reset(Setup())
+    answer = other.invoke(Operation("create", DEFAULT))
+    assert (answer.code, answer.message.partition(":")[0]) == (403, "not sent while other plans are under way")
+    other.close()
+
+
+def test_of_plans_about_default_classes_one_at_a_time_is_played(cluster: FakeCluster, live: LiveBackend) -> None:
+    other = live.beside()
+    for backend in (live, other):
+        backend.foresee([Operation("create", DEFAULT)])
+    live.reset(Setup())
+    assert live.invoke(Operation("create", DEFAULT)).status == "ok"
+    waiting = Thread(target=other.reset, args=(Setup(),))
+    waiting.start()
+    before = [at for at in cluster.objects if at.kind == "Namespace"]
+    assert len(before) == 1
+    live.leave()
+    waiting.join(PATIENCE)
+    assert not waiting.is_alive()
+    assert other.invoke(Operation("create", DEFAULT)).status == "ok"
+    assert [at.kind for at in cluster.objects if at.kind == "StorageClass"] == ["StorageClass"]
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        Operation("create", DEFAULT),
+        Operation("patch", target=Key("StorageClass", "", "d"), patch={"metadata": DEFAULT["metadata"]}),
+        Operation("patch", target=V, patch={"spec": {"storageClassName": ""}}),
+        Operation("patch", target=V, patch=[{"op": "add", "path": "/spec/storageClassName", "value": ""}]),
+        Operation("patch", target=key({**CLAIM}), patch={"spec": {"storageClassName": "late"}}),
+        Operation("update", BARE_CLAIM),
+    ],
+)
+def test_a_plan_for_which_no_class_must_mean_that_is_told_from_others(operation: Operation) -> None:
+    assert is_about_defaults([operation])
+
+
+@pytest.mark.parametrize("made", [VOLUME, CLAIM, BARE_VOLUME, BARE_CLAIM])
+def test_creating_objects_without_a_class_is_not_about_default_classes(made: Obj) -> None:
+    assert not is_about_defaults([Operation("create", made), Operation("delete", target=key(made))])
+
+
+def test_every_delete_names_a_uid(cluster: FakeCluster, live: LiveBackend) -> None:
+    live.reset(Setup(nodes=({"metadata": {"name": "n1"}},), namespaces=("other",)))
+    for made in (
+        BARE_VOLUME,
+        BARE_CLAIM,
+        {"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": []}},
+        VOLUME | {"metadata": {"name": "w"}},
+    ):
+        live.invoke(Operation("create", made))
+    live.invoke(Operation("delete", target=V))
+    assert live.settle(Budget()).quiet
+    live.clear()
+    deletes = [body for method, _, body in cluster.requests if method == "DELETE"]
+    assert len(deletes) > 5
+    assert [body for body in deletes if not (body.get("preconditions") or {}).get("uid")] == []
+
+
+def test_a_volume_that_was_not_made_by_the_run_is_not_deleted_by_a_plan(
+    cluster: FakeCluster, live: LiveBackend
+) -> None:
+    live.reset(Setup())
+    tag = live.play.names.tag
+    cluster.write({"kind": "PersistentVolume", "metadata": {"name": f"{tag}-v"}, "spec": {}})
+    answer = live.invoke(Operation("delete", target=V))
+    assert (answer.code, answer.message) == (403, "not sent: persistentvolume/v was not made by this run")
+    assert live.settle(Budget()).quiet
+    live.clear()
+    assert [at.kind for at in cluster.objects] == ["PersistentVolume"]

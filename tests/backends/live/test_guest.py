@@ -15,7 +15,7 @@ TAG = "k3fa2c1-0"
 
 @pytest.fixture
 def names() -> Names:
-    return Names(TAG, "3fa2c1", guest=True)
+    return Names(TAG, "3fa2c1", private=True)
 
 
 def claim(storage_class: str | None, beta: str | None = None, **annotations: str) -> Obj:

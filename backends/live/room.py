@@ -1,0 +1,56 @@
+"""Room for plans side by side on a cluster of the kit's own.
+
+What has no class could be taken for any other plan's, and a default class is given to everybody's claims. So side by
+side "no class" is a class of the plan's own, as on a cluster that others use; then neither can happen. A plan that is
+about default classes needs the real thing, and of such plans one at a time is played beside the others.
+"""
+
+import threading
+from collections.abc import Iterable
+
+from pvkit.backends.live.guest import gives_defaults, leaves_no_class, said_of
+from pvkit.backends.protocol import Operation
+
+
+def is_about_defaults(operations: Iterable[Operation]) -> bool:
+    """Whether a plan can be told truly only where "no class" means that: default classes, or a claim's class changed.
+
+    A claim that named no class may be given one later, which a claim of the plan's own class may not.
+    """
+    return any(
+        gives_defaults(dict(said_of(operation)))
+        or leaves_no_class(operation)
+        or (_kind(operation) == "PersistentVolumeClaim" and _changes_class(operation))
+        for operation in operations
+    )
+
+
+def _kind(operation: Operation) -> str:
+    return operation.target.kind if operation.target else str((operation.object or {}).get("kind"))
+
+
+def _changes_class(operation: Operation) -> bool:
+    """Whether it may; an update always says the class, be it the same."""
+    return operation.verb == "update" or (operation.verb == "patch" and "storageClassName" in dict(said_of(operation)))
+
+
+class Room:
+    """What the backends of one cluster share: whether there are several, and who of them plays with real defaults."""
+
+    def __init__(self) -> None:
+        self.shared = False
+        self._changed = threading.Condition()
+        self._holder: object = None
+
+    def take(self, who: object) -> None:
+        """Wait until nobody else's plan is about default classes."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._holder in (None, who))
+            self._holder = who
+
+    def free(self, who: object) -> None:
+        """Let the next one in, if it was taken."""
+        with self._changed:
+            if self._holder is who:
+                self._holder = None
+                self._changed.notify_all()
