@@ -2,6 +2,8 @@
 
 import sys
 
+from pvkit.conformance.cli import collect_seldom
+
 
 def show(what: str, value: float, aim: float, unit: str = "", at_least: bool = False) -> bool:
     """Print a figure beside its aim; returns whether it was reached."""
@@ -12,7 +14,8 @@ def show(what: str, value: float, aim: float, unit: str = "", at_least: bool = F
 
 
 def command() -> None:
-    """Print how to repeat this measurement."""
+    """Print how to repeat this measurement, and be as the program is."""
+    collect_seldom()
     module = getattr(sys.modules["__main__"], "__spec__", None)
     name = module.name if module else sys.argv[0]
     print(f"repeat with: python -m {' '.join([name, *sys.argv[1:]])}", flush=True)

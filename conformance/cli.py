@@ -1,5 +1,6 @@
 """The command line: verbs are loaded when they are used, so that help costs nothing."""
 
+import gc
 import importlib
 import os
 import signal
@@ -109,8 +110,18 @@ def pvkit(ctx: click.Context) -> None:
         ctx.default_map = configuration(Path.cwd())
 
 
+def collect_seldom() -> None:
+    """Let the garbage collector come by less often: plans make many small trees, and hardly any cycles.
+
+    A quarter of the time of a run goes otherwise into looking at trees that are still in use.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
 def main() -> None:
     """The program `pvkit`: 0 all hold, 1 violated, 2 usage or backend error, 3 undecided, 130 interrupted."""
+    collect_seldom()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Who ends a run so wants it to leave nothing, too.
     try:
         code = pvkit.main(prog_name="pvkit", standalone_mode=False)

@@ -14,9 +14,10 @@ from statistics import median
 from typing import Any
 
 from pvkit.backends.mutants.registry import MutantModel, all_mutants, named
+from pvkit.backends.protocol import Fault, Operation
 from pvkit.conformance.catalogue import all_invariants
 from pvkit.conformance.hunt import Catch, hunt
-from pvkit.strategies.plan import size
+from pvkit.strategies.plan import Plan, Settle, Step, Turns, size
 
 BUCKETS = (0.1, 1.0, 10.0, 60.0)
 """Upper bounds in seconds under which a catch is counted."""
@@ -66,6 +67,22 @@ class Standing:
     def worst_steps(self) -> int:
         """The steps of the largest shrunk plan."""
         return max((size(entry.plan) for entry in self.catches if entry.plan is not None), default=0)
+
+    @property
+    def forms(self) -> int:
+        """How many different shrunk plans the trials came to, told apart by what their steps do to which kind."""
+        return len({form(entry.plan) for entry in self.catches if entry.plan is not None})
+
+
+def form(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """What the steps of a plan do, and to which kind or by which word: two plans of one form show the same."""
+    return tuple(_deed(step) for step in plan.steps if not isinstance(step, Settle | Turns))
+
+
+def _deed(step: Step) -> tuple[str, str]:
+    if isinstance(step, Operation):
+        return step.verb, step.target.kind if step.target is not None else str((step.object or {}).get("kind"))
+    return ("fault", step.word) if isinstance(step, Fault) else (type(step).__name__, "")
 
 
 class Stopped(KeyboardInterrupt):
@@ -141,9 +158,10 @@ def summary(standings: list[Standing], of: str = "") -> list[str]:
     counts = ", ".join(f"{count} within {bound:g} s" for bound, count in within(standings).items())
     steps = [entry.median_steps for entry in standings if entry.found]
     worst = max((entry.worst_steps for entry in standings), default=0)
+    forms = median([entry.forms for entry in standings if entry.found] or [0])
     return [
         f"{of}pairs solved: {solved} of {len(standings)} ({counts})",
-        f"{of}steps of a counterexample: median {median(steps or [0]):g}, worst {worst}",
+        f"{of}steps of a counterexample: median {median(steps or [0]):g}, worst {worst}; forms of a pair: {forms:g}",
     ]
 
 
@@ -160,5 +178,6 @@ def _row(entry: Standing) -> dict[str, Any]:
         "trials": len(entry.catches),
         "seconds": [round(catch.seconds, 3) for catch in entry.catches],
         "plans": [catch.plans for catch in entry.catches],
+        "forms": entry.forms,
         "steps": [size(catch.plan) if catch.plan else None for catch in entry.catches],
     }
