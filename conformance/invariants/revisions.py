@@ -50,7 +50,11 @@ DEFAULT_LIMIT = 10
     when=creation_of,
 )
 def pod_names_its_revision(change: Change, memory: Memory) -> Findings:
-    """The revision label of a new pod is the full name of a ControllerRevision of its set."""
+    """The revision label of a new pod is the full name of a ControllerRevision of its set, or of one before it.
+
+    A set that is made again under its name takes its predecessor's revision of the same template for its own, though
+    the collector may be about to remove it.
+    """
     act = creation_of(change)
     if act is None:
         return
@@ -58,7 +62,7 @@ def pod_names_its_revision(change: Change, memory: Memory) -> Findings:
     key = Key(REVISION, act.at.namespace, revision(act.pod))
     found = change.state.lookup(key) or change.state.departed(key)
     owner = controller_of(found) if found is not None else None
-    if found is None or (owner or {}).get("uid") not in (uid(act.stateful_set), None):
+    if found is None or (owner is not None and owner.get("name") != name(act.stateful_set)):
         yield Violation(
             f"{name(act.pod)} is labelled as of revision {key.name!r}, which its set does not have",
             (act.pod, act.stateful_set),

@@ -124,10 +124,10 @@ def _told_of_pods(old: Obj, new: Obj) -> bool:
 
 
 def _counted(cut: Cut, stateful_set: Obj, status: Obj) -> bool:
-    """Whether the counts can be of a cut; orphans that fit may have been adopted first, strangers released."""
+    """Whether the counts can be of a cut; orphans that fit may have been adopted first, strangers do not count."""
     own = [glimpse for glimpse in cut.values() if glimpse.owner == uid(stateful_set)]
     more = [glimpse for glimpse in cut.values() if not glimpse.owner and glimpse.fits]
-    less = [] if deleting(stateful_set) else [glimpse for glimpse in own if not glimpse.fits]
+    less = [glimpse for glimpse in own if not glimpse.fits]
     wanted = str(status.get("updateRevision"))
     for field, counts in _COUNTED.items():
         fewest, most = (sum(counts(glimpse, wanted) for glimpse in part) for part in (own, more))
