@@ -53,8 +53,8 @@ class Sight:
     """What there was to be seen of one set, by name, and of the pods with such names.
 
     `versions` are index, object, and whether more than its status changed then; `moves` are changes of pods: index,
-    ordinal, before. `stirred` is the index of the last event that must
-    have woken the controller for this set. `odd`: a pod with a name like `web-00` was there.
+    ordinal, before. `stirred` is the index of the last event that must have woken the controller for this set.
+    `odd`: a pod with a name like `web-00` was there; `odd_names`: those that are there now.
     """
 
     versions: deque[tuple[int, Obj, bool]] = field(default_factory=lambda: deque(maxlen=MOST_VERSIONS))
@@ -64,6 +64,7 @@ class Sight:
     lost_moves: int = -1
     stirred: int = -1
     odd: bool = False
+    odd_names: set[str] = field(default_factory=set)
 
 
 class Cuts:
@@ -109,8 +110,8 @@ class Cuts:
         if self.blurred:
             self.blurred, self.blurred_until = False, state.index
         for at, sight in list(self.sights.items()):
-            sight.odd = False
-            if state.lookup(at) is None and not sight.now:
+            sight.odd = bool(sight.odd_names)
+            if state.lookup(at) is None and not sight.now and not sight.odd:
                 del self.sights[at]
 
     def _sight(self, at: Key) -> Sight:
@@ -142,6 +143,7 @@ class Cuts:
             sight.stirred = change.event.index
         if at < 0 or not is_canonical(change.key.name):
             sight.odd = True
+            (sight.odd_names.discard if change.new is None else sight.odd_names.add)(change.key.name)
             return
         before = sight.now.get(at)
         after = _glimpse(change.new, change.state.lookup(where)) if change.new is not None else None
