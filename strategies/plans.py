@@ -72,11 +72,8 @@ def plan_of(
     head: bytes, moves: list[bytes], features: tuple[str, ...], themes: Sequence[frozenset[str]], most_steps: int
 ) -> Plan:
     """The plan that was drawn: `head` says what takes part, where and in which order; the rest are moves."""
-    swarm = frozenset(
-        feature
-        for number, feature in enumerate(FEATURES)
-        if feature in features and head[number // 8] >> number % 8 & 1
-    )
+    mask = int.from_bytes(head[:MASK], "big")
+    swarm = frozenset(feature for number, feature in enumerate(FEATURES) if feature in features and mask >> number & 1)
     numbers = Digits(head[MASK:])
     theme = numbers.pick(themes)
     swarm |= theme.intersection(features)

@@ -17,7 +17,7 @@ SILENT = Trait("defaults", {"storageClassName": None})
 DEFAULT = {"metadata": {"annotations": {DEFAULT_CLASS: "true"}}}
 
 
-@move("defaults", weight=5)
+@move("defaults", weight=8)
 def defaults_of_two_ages(world: World, numbers: Digits) -> None:
     """Two classes, one older, become defaults before or after a claim without an opinion; names tell nothing."""
     names = list(CLASSES[:3])
@@ -28,7 +28,7 @@ def defaults_of_two_ages(world: World, numbers: Digits) -> None:
     world.ensure(storage_class(first, variant))
     world.settle()
     world.ensure(storage_class(second, variant))
-    world.create(claim(called, SILENT if numbers.chance(200) else Trait("defaults", {"storageClassName": ""})))
+    world.create(claim(called, SILENT if numbers.chance(170) else Trait("defaults", {"storageClassName": ""})))
     pause(world, numbers)
     for entry in (first, second) if late else ():
         world.patch(Key("StorageClass", "", entry), DEFAULT)
@@ -86,7 +86,7 @@ def _lose_node(world: World, at: Key) -> None:
         world.delete(Key("Node", "", node))
 
 
-@move("made", weight=5)
+@move("made", weight=6)
 def overtake_a_maker(world: World, numbers: Digits) -> None:
     """While a volume is slowly being made for a node, the node goes away, or a volume comes that would do."""
     world.ensure(storage_class("slow", {**MADE, **LATE, "parameters": {"slow": "20"}}))
@@ -106,7 +106,7 @@ def make_under_trouble(world: World, numbers: Digits) -> None:
     """A volume is made, or taken back, while a request of the provisioner fails, or it dies, or there are two of it."""
     world.ensure(storage_class("made", MADE))
     called, (word, options) = world.fresh("PersistentVolumeClaim", numbers), numbers.pick(TROUBLES)
-    at, early = Key("PersistentVolumeClaim", "default", called), numbers.chance(150)
+    at, early = Key("PersistentVolumeClaim", "default", called), numbers.chance(150) and word != "storage"
     if early:
         world.fault(word, **options)
     world.create(claim(called, storage_class="made"))
@@ -132,7 +132,7 @@ TROUBLES: tuple[tuple[str, Obj], ...] = (
     ("lose_answer", {**_OWN, "kind": "PersistentVolume", "verb": "create"}),
     ("storage", {"refuse": 2}),
     ("crash", _OWN),
-    ("refuse", {**_OWN, "kind": "Asset", "verb": "delete", "answer": "server-error"}),
+    ("storage", {"refuse": 1}),
 )
 """What goes wrong with the provisioner."""
 

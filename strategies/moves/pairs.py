@@ -11,7 +11,7 @@ from pvkit.strategies.moves.binding import PLENTY, answers, row_of
 from pvkit.strategies.moves.registry import move, pause
 from pvkit.strategies.pods import pod
 from pvkit.strategies.traits import Trait
-from pvkit.strategies.volumes import ROX, RWO, RWX, SOURCES, reserved, volume
+from pvkit.strategies.volumes import ROX, RWO, RWX, SOURCES, STALE_UID, reserved, volume
 from pvkit.strategies.world import World
 
 MARKED = Trait(annotations={"pv.kubernetes.io/bound-by-controller": "yes"})
@@ -42,7 +42,7 @@ WIDER: tuple[tuple[str, ...], ...] = ((RWO,), (RWO, ROX), (RWO, RWX), (RWO, ROX,
 """Sets of modes that all hold the first one, the fewer first."""
 
 
-@move("plenty", weight=5)
+@move("plenty", weight=8)
 def take_your_pick(world: World, numbers: Digits) -> None:
     """Several volumes fit one claim, by modes, sizes and ages that each speak for another one."""
     late = numbers.chance(100) and world.has("delayed")
@@ -72,7 +72,7 @@ def promise_twice(world: World, numbers: Digits) -> None:
     for _ in range(2 + numbers.chance(60)):
         known = uid(found) if found is not None and numbers.chance(170) else ""
         traits = (reserved(mine, known), MARKED) if known and numbers.chance(90) else (reserved(mine, known),)
-        world.create(volume(world.fresh("PersistentVolume", numbers), *traits, size=numbers.pick(PLENTY)))
+        world.create(volume(world.fresh("PersistentVolume", numbers), *traits, size=numbers.pick((*PLENTY, "512Mi"))))
     pause(world, numbers)
 
 
@@ -123,6 +123,39 @@ HALVES: tuple[tuple[Obj, Obj], ...] = (
 """Changes of a volume, then those of a claim."""
 VOLUMES = 9
 """How many of the changes are of a volume."""
+
+
+@move("goings", weight=6)
+def lose_a_volume(world: World, numbers: Digits) -> None:
+    """A bound volume is removed by force; later it is made again, for its claim, for nobody or for another."""
+    called, held = world.fresh("PersistentVolumeClaim", numbers), world.fresh("PersistentVolume", numbers)
+    world.create(volume(held))
+    world.create(claim(called))
+    world.settle()
+    at, mine = Key("PersistentVolume", "", held), Key("PersistentVolumeClaim", "default", called)
+    found = world.read(mine)
+    world.delete(at)
+    world.patch(at, {"metadata": {"finalizers": None}})
+    if numbers.chance(216):
+        world.settle()
+    known = uid(found) if found is not None else ""
+    again = ((reserved(mine, known),), (), (reserved(mine),), (reserved(mine, STALE_UID),))
+    world.create(volume(held, *numbers.pick(again)))
+    world.settle()
+
+
+@move("goings", weight=6)
+def ask_for_what_goes(world: World, numbers: Digits) -> None:
+    """A volume that somebody holds is to be deleted, and a claim comes that it would fit."""
+    held = world.fresh("PersistentVolume", numbers)
+    world.create(volume(held, Trait("goings", finalizers=("example.com/hold",))))
+    if numbers.chance(200):
+        world.settle()
+    world.delete(Key("PersistentVolume", "", held))
+    named = (Trait("goings", {"volumeName": held}),) if numbers.chance(80) else ()
+    world.create(claim(world.fresh("PersistentVolumeClaim", numbers), *named))
+    pause(world, numbers)
+
 
 KEPT = ("nfs", "nfs", "nfs", "nfs", "csi", "iscsi")
 ALOOF = Trait("recycling", {"storageClassName": ""})
