@@ -9,6 +9,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -121,24 +122,32 @@ def trials(
 ) -> list[Standing]:
     """All trials of all pairs on a few processes; `done` hears of each as it ends. Raises `Stopped` if interrupted."""
     standings = {pair: Standing(pair) for pair in chosen}
-    with ProcessPoolExecutor(workers, initializer=_left_to_the_parent) as pool:
-        under_way = {
-            pool.submit(try_pair, pair, seed + number, seconds, naive, not naive): pair
-            for number in range(count)
-            for pair in chosen
-        }
-        try:
-            for future in as_completed(under_way):
-                pair, catch = under_way[future], future.result()
-                standings[pair].catches.append(catch)
-                done(pair, catch)
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-                worker.join()
-            raise Stopped(list(standings.values())) from None
+    try:
+        with ProcessPoolExecutor(workers, initializer=_left_to_the_parent) as pool:
+            under_way = {
+                pool.submit(try_pair, pair, seed + number, seconds, naive, not naive): pair
+                for number in range(count)
+                for pair in chosen
+            }
+            try:
+                for future in as_completed(under_way):
+                    pair, catch = under_way[future], future.result()
+                    standings[pair].catches.append(catch)
+                    done(pair, catch)
+            except (KeyboardInterrupt, BrokenProcessPool):
+                _end(pool)
+                raise
+    except (KeyboardInterrupt, BrokenProcessPool):  # Whoever ends all processes at once may end the workers first.
+        raise Stopped(list(standings.values())) from None
     return list(standings.values())
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Leave no worker behind."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+        worker.join()
 
 
 def _left_to_the_parent() -> None:

@@ -40,6 +40,17 @@ def test_interrupted_trials_tell_what_they_came_to_and_leave_no_process() -> Non
     assert multiprocessing.active_children() == []
 
 
+def test_trials_whose_workers_were_ended_tell_what_they_came_to() -> None:
+    def end_all(pair: Pair, catch: Catch) -> None:
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+            worker.join()
+
+    with pytest.raises(Stopped) as stopped:
+        selftest.trials([PAIR], 50, seconds=60.0, workers=1, done=end_all)
+    assert [len(standing.catches) for standing in stopped.value.standings] == [1]
+
+
 def test_the_command_prints_what_was_done_until_it_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     def stopping(*asked: Any) -> list[Standing]:
         raise Stopped([Standing(PAIR, [Catch(0.05, 3, Plan((Settle(),)))]), Standing(Pair("other", "PVB-001"))])
