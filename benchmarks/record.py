@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pvkit.backends.mutants.registry import Mutant, all_mutants
-from pvkit.conformance.hunt import size
 from pvkit.conformance.selftest import Pair, try_pair
+from pvkit.strategies.plan import size
 from pvkit.strategies.plan_file import read_plans, write_plan
 
 FOLDER = Path(__file__).parents[1] / "tests" / "track_record"
