@@ -278,9 +278,10 @@ def settled_bound_volume_has_a_bound_claim(state: State, memory: Memory) -> Find
 def _is_repaired(state: State, claim: Obj | None) -> bool:
     """Whether a failed bind is tried again without anybody's doing: at a resync, from 1.36 on after a back-off.
 
-    To call a claim Lost is no failure: without a resync it is looked at again only when something happens to it.
+    Only a claim that is still Pending is tried again. One that was called Lost, or got another volume, did not fail:
+    without a resync it is looked at again only when something happens to it.
     """
-    requeued = claim is not None and phase(claim) != "Lost" and state.setup.minor >= REQUEUED_SINCE
+    requeued = claim is not None and phase(claim) == "Pending" and state.setup.minor >= REQUEUED_SINCE
     return resyncs(state) or requeued
 
 

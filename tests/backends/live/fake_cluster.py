@@ -9,7 +9,7 @@ from pvkit.backends.errors import AlreadyExists, ApiError, NotFound, Unavailable
 from pvkit.backends.live.connection import path_of
 from pvkit.backends.objects import API_VERSIONS, Key, Obj, key, put, version
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 class FakeCluster:
