@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from platformdirs import user_state_path
 
 from pvkit.backends.errors import BackendError, UsageError
-from pvkit.backends.live.components import Layout, free_ports
+from pvkit.backends.live.components import Layout, free_lines, free_ports
 from pvkit.backends.live.furnishing import STATE, layout_in, state_of
 from pvkit.backends.live.launching import StartError, launch, supervisor_command
 from pvkit.backends.live.processes import end, is_running
@@ -54,19 +55,25 @@ def layout_of(name: str) -> Layout:
 
 
 def up(
-    name: str, programs: Programs, nodes: list[dict[str, Any]], emulated: str = "", resync_seconds: float = 15
+    name: str,
+    programs: Programs,
+    nodes: list[dict[str, Any]],
+    emulated: str = "",
+    resync_seconds: float = 15,
+    faults: bool = False,
 ) -> Layout:
     """Start a cluster and wait until its nodes are Ready; whatever goes wrong, nothing is left running.
 
-    `nodes` are Node manifests without kind. Raises `UsageError` for a name that is in use or not fit for one, and
-    `BackendError` when a component does not become ready.
+    `nodes` are Node manifests without kind. With `faults` the components can be disturbed, through a proxy. Raises
+    `UsageError` for a name that is in use or not fit for one, and `BackendError` when a component is not ready in time.
     """
-    _check(name, programs, nodes)
+    _check(name, programs, nodes, faults)
     folder = clusters_folder() / name
     with _alone(name):
         for attempt in range(1, ATTEMPTS + 1):
             _make_room(name, folder)
-            layout = Layout(folder, programs, free_ports(), emulated, resync_seconds)
+            lines = free_lines(programs) if faults else {}
+            layout = Layout(folder, programs, free_ports(), emulated, resync_seconds, lines)
             try:
                 launch(layout, nodes)
                 break
@@ -76,7 +83,7 @@ def up(
     return layout
 
 
-def _check(name: str, programs: Programs, nodes: list[dict[str, Any]]) -> None:
+def _check(name: str, programs: Programs, nodes: list[dict[str, Any]], faults: bool) -> None:
     if sys.platform != "linux":
         raise UsageError("pvkit can start a control plane on Linux only; point it at a cluster by --kubeconfig")
     if not _NAME.fullmatch(name):
@@ -84,6 +91,8 @@ def _check(name: str, programs: Programs, nodes: list[dict[str, Any]]) -> None:
     if nodes and "kwok" not in programs.heads:
         ways = "`pvkit cluster build` makes it, `--nodes 0` does without"
         raise UsageError(f"{programs.source} has no kwok, which plays the nodes; {ways}")
+    if faults and find_spec("aiohttp") is None:
+        raise UsageError("faults need the package aiohttp; `pip install 'pvkit[cluster]'` brings it")
 
 
 @contextmanager

@@ -5,12 +5,17 @@ listen nowhere, because they would on every interface.
 """
 
 import socket
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pvkit.backends.live.actors import MANAGER, PARTS, Actor, actors_of
 from pvkit.backends.live.programs import Programs
 
 LOOPBACK = "127.0.0.1"
+PROXY, CONTROL = "proxy", "control"
+"""The component that makes faults, and the name of its port that takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +29,24 @@ class Ports:
 
 def free_ports() -> Ports:
     """Three ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(3)]
+    return Ports(*_free(3))
+
+
+def free_lines(programs: Programs) -> dict[str, int]:
+    """Ports of a proxy: one for each actor that these programs are, and one that takes faults."""
+    names = [*(actor.name for actor in actors_of(programs.components)), CONTROL]
+    return dict(zip(names, _free(len(names)), strict=True))
+
+
+def _free(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
     try:
         for entry in sockets:
             entry.bind((LOOPBACK, 0))
-        numbers = [entry.getsockname()[1] for entry in sockets]
+        return [int(entry.getsockname()[1]) for entry in sockets]
     finally:
         for entry in sockets:
             entry.close()
-    return Ports(*numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,8 @@ class Layout:
     """Minor version to emulate, "" for none."""
 
     resync_seconds: float = 15
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """The proxy's port for each actor; {} in a cluster that was not started for faults, which has no proxy."""
 
     @property
     def server(self) -> str:
@@ -57,6 +73,10 @@ class Layout:
         """The kubeconfig of the cluster's owner."""
         return self.folder / "kubeconfig"
 
+    def kubeconfig_of(self, actor: str) -> Path:
+        """The kubeconfig of one actor, which has a line of its own where there is a proxy."""
+        return self.folder / f"kubeconfig-{actor}" if actor in self.lines else self.kubeconfig
+
     @property
     def authority(self) -> Path:
         """The certificate that clients verify the API server with; the server writes it at its first start."""
@@ -66,6 +86,16 @@ class Layout:
 def command(layout: Layout, program: str) -> list[str]:
     """The command line of one component."""
     return [*layout.programs.heads[program], *_ARGUMENTS[program](layout)]
+
+
+def commands(layout: Layout) -> dict[str, list[str]]:
+    """The command lines of all components, in the order of starting."""
+    found = {component: command(layout, component) for component in layout.programs.components}
+    if layout.lines:
+        found[PROXY] = [sys.executable, "-m", "pvkit.backends.live.proxy", str(layout.folder)]
+        head = layout.programs.heads[MANAGER]
+        found |= {actor.component: [*head, *_part(layout, actor)] for actor in PARTS}
+    return found
 
 
 def _emulation(layout: Layout) -> list[str]:
@@ -100,18 +130,29 @@ def _api_server(layout: Layout) -> list[str]:
         "--authorization-mode=RBAC",
         "--service-cluster-ip-range=10.0.0.0/24",
         "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
-        "--enable-admission-plugins=PodNodeSelector",
+        "--enable-admission-plugins=PodNodeSelector,EventRateLimit",
+        f"--admission-control-config-file={layout.folder / 'admission.json'}",
+        f"--runtime-config={','.join(f'{group}=false' for group in _UNUSED)}",
         *_emulation(layout),
     ]
 
 
 def _controller_manager(layout: Layout) -> list[str]:
+    elsewhere = [actor.part for actor in PARTS] if layout.lines else []
+    return _manager(layout, layout.kubeconfig, ["*", *(f"-{controller}" for controller in (*_IDLE, *elsewhere))])
+
+
+def _part(layout: Layout, actor: Actor) -> list[str]:
+    return _manager(layout, layout.kubeconfig_of(actor.name), [actor.part])
+
+
+def _manager(layout: Layout, kubeconfig: Path, controllers: list[str]) -> list[str]:
     return [
-        f"--kubeconfig={layout.kubeconfig}",
+        f"--kubeconfig={kubeconfig}",
         "--leader-elect=false",
         "--secure-port=0",
         f"--service-account-private-key-file={layout.folder / 'service-account.key'}",
-        f"--controllers={','.join(('*', *(f'-{controller}' for controller in _IDLE)))}",
+        f"--controllers={','.join(controllers)}",
         f"--pvclaimbinder-sync-period={layout.resync_seconds:g}s",
         *_FAST,
         *_emulation(layout),
@@ -120,7 +161,7 @@ def _controller_manager(layout: Layout) -> list[str]:
 
 def _scheduler(layout: Layout) -> list[str]:
     return [
-        f"--kubeconfig={layout.kubeconfig}",
+        f"--kubeconfig={layout.kubeconfig_of('scheduler')}",
         "--leader-elect=false",
         "--secure-port=0",
         *_FAST,
@@ -129,14 +170,16 @@ def _scheduler(layout: Layout) -> list[str]:
 
 
 def _kwok(layout: Layout) -> list[str]:
-    stages = layout.folder / "stages.yaml"
-    return [f"--kubeconfig={layout.kubeconfig}", "--manage-all-nodes", f"--config={stages}", "--server-address="]
+    stages, kubeconfig = layout.folder / "stages.yaml", layout.kubeconfig_of("kubelet")
+    return [f"--kubeconfig={kubeconfig}", "--manage-all-nodes", f"--config={stages}", "--server-address="]
 
 
 def _provisioner(layout: Layout) -> list[str]:
-    return [f"--kubeconfig={layout.kubeconfig}"]
+    return [f"--kubeconfig={layout.kubeconfig_of('provisioner')}"]
 
 
+_UNUSED = ("autoscaling/v1", "autoscaling/v2", "batch/v1")
+"""Groups without a part in storage; whoever deletes a namespace looks through all that there are."""
 _IDLE = ("nodelifecycle", "ttl", "root-ca-certificate-publisher-controller")
 """Controllers that would only make every namespace and node cost more; nothing here logs in from a pod."""
 _FAST = ["--kube-api-qps=2000", "--kube-api-burst=4000"]

@@ -12,11 +12,27 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pvkit.backends.live.components import Layout, Ports, command
+from pvkit.backends.live.components import CONTROL, LOOPBACK, Layout, Ports, commands
 from pvkit.backends.live.programs import Programs
 
 STATE = "cluster.json"
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # FIPS 186-5, curve P-256
+
+ADMISSION: dict[str, Any] = {
+    "apiVersion": "apiserver.config.k8s.io/v1",
+    "kind": "AdmissionConfiguration",
+    "plugins": [
+        {
+            "name": "EventRateLimit",
+            "configuration": {
+                "apiVersion": "eventratelimit.admission.k8s.io/v1alpha1",
+                "kind": "Configuration",
+                "limits": [{"type": "Server", "qps": 1, "burst": 20}],
+            },
+        }
+    ],
+}
+"""Nobody is judged by Event objects, and unhindered they are a tenth of all requests."""
 
 
 def furnish(layout: Layout) -> None:
@@ -24,9 +40,14 @@ def furnish(layout: Layout) -> None:
     token = secrets.token_urlsafe(32)
     _private(layout.folder / "tokens.csv", f'{token},pvkit,pvkit,"system:masters"\n')
     _private(layout.folder / "service-account.key", signing_key())
-    _private(layout.kubeconfig, json.dumps(_kubeconfig(layout, token), indent=1) + "\n")
+    _private(layout.kubeconfig, json.dumps(_kubeconfig(layout, token, layout.server), indent=1) + "\n")
+    for actor, port in layout.lines.items():
+        if actor != CONTROL:
+            told = _kubeconfig(layout, token, f"https://{LOOPBACK}:{port}")
+            _private(layout.kubeconfig_of(actor), json.dumps(told, indent=1) + "\n")
     stages = files("pvkit.backends.live") / "controlplane" / "stages.yaml"
     (layout.folder / "stages.yaml").write_text(stages.read_text())
+    (layout.folder / "admission.json").write_text(json.dumps(ADMISSION, indent=1) + "\n")
     (layout.folder / STATE).write_text(json.dumps(_state(layout), indent=1) + "\n")
 
 
@@ -45,14 +66,12 @@ def signing_key() -> str:
     return f"-----BEGIN EC PRIVATE KEY-----\n{lines}\n-----END EC PRIVATE KEY-----\n"
 
 
-def _kubeconfig(layout: Layout, token: str) -> dict[str, Any]:
+def _kubeconfig(layout: Layout, token: str, server: str) -> dict[str, Any]:
     """A kubeconfig; JSON is YAML, and every client reads it."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [
-            {"name": "pvkit", "cluster": {"server": layout.server, "certificate-authority": str(layout.authority)}}
-        ],
+        "clusters": [{"name": "pvkit", "cluster": {"server": server, "certificate-authority": str(layout.authority)}}],
         "users": [{"name": "pvkit", "user": {"token": token}}],
         "contexts": [{"name": "pvkit", "context": {"cluster": "pvkit", "user": "pvkit"}}],
         "current-context": "pvkit",
@@ -71,7 +90,8 @@ def _state(layout: Layout) -> dict[str, Any]:
         "ports": {"etcd": layout.ports.etcd, "peer": layout.ports.peer, "api": layout.ports.api},
         "emulated": layout.emulated,
         "resync": layout.resync_seconds,
-        "commands": {component: command(layout, component) for component in programs.components},
+        "lines": dict(layout.lines),
+        "commands": commands(layout),
     }
 
 
@@ -92,4 +112,4 @@ def layout_in(folder: Path) -> Layout | None:
     told = said["programs"]
     heads = {name: tuple(head) for name, head in told["heads"].items()}
     programs = Programs(heads, told["version"], told["source"], tuple(told["notes"]))
-    return Layout(folder, programs, Ports(**said["ports"]), said["emulated"], said["resync"])
+    return Layout(folder, programs, Ports(**said["ports"]), said["emulated"], said["resync"], said["lines"])

@@ -14,7 +14,8 @@ from typing import Any
 
 import pvkit
 from pvkit.backends.errors import BackendError
-from pvkit.backends.live.components import Layout
+from pvkit.backends.live.components import PROXY, Layout, commands
+from pvkit.backends.live.disturbing import Disturber
 from pvkit.backends.live.furnishing import furnish
 from pvkit.backends.live.requests import answers, request
 
@@ -101,7 +102,11 @@ class _Supervised:
         layout = self._layout
         self._begin(*_FIRST)
         self._until(lambda: answers(layout, "/readyz"), "kube-apiserver")
-        self._begin(*(name for name in layout.programs.components if name not in _FIRST))
+        disturber = Disturber(layout) if layout.lines else None
+        if disturber is not None:
+            self._begin(PROXY)
+            self._until(lambda: bool(_told(disturber)), PROXY)
+        self._begin(*(name for name in commands(layout) if name not in (*_FIRST, PROXY)))
         try:
             for node in nodes:
                 request(layout, "POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", **node})
@@ -109,6 +114,8 @@ class _Supervised:
             raise StartError(f"the API server does not take a node: {error}") from None
         self._until(lambda: _ready_nodes(layout) >= len(nodes), "kwok")
         self._until(lambda: answers(layout, _ACCOUNT), "kube-controller-manager")
+        if disturber is not None:
+            self._until(lambda: not any(state["busy"] for state in _told(disturber).values()), PROXY)
 
     def _begin(self, *components: str) -> None:
         for component in components:
@@ -155,6 +162,13 @@ class _Supervised:
         self._process.stdin.close()
         # Nobody waits for it any more, and that is meant.
         self._process.returncode = self._process.returncode or 0
+
+
+def _told(disturber: Disturber) -> dict[str, dict[str, Any]]:
+    try:
+        return disturber.states()
+    except OSError:
+        return {}
 
 
 def _ready_nodes(layout: Layout) -> int:

@@ -8,14 +8,17 @@ from typing import Any
 
 from pvkit.backends.live.components import LOOPBACK, Layout
 
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 40.0
 
 
-def request(layout: Layout, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """The API server's answer, its certificate verified: JSON, or text. Raises `OSError` when it is not 2xx."""
+def request(layout: Layout, method: str, path: str, body: dict[str, Any] | None = None, server: str = "") -> Any:
+    """The API server's answer, its certificate verified: JSON, or text. Raises `OSError` when it is not 2xx.
+
+    Another `server` of the cluster has the same certificate.
+    """
     token = json.loads(layout.kubeconfig.read_text())["users"][0]["user"]["token"]
     asked = urllib.request.Request(
-        layout.server + path,
+        (server or layout.server) + path,
         None if body is None else json.dumps(body).encode(),
         {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
         method=method,

@@ -70,6 +70,7 @@ def build(kubernetes_version: str, binaries: Path | None, quiet: bool) -> int:
 @click.option(
     "--resync-seconds", type=click.FloatRange(0.1), default=15, show_default=True, help="Of the volume binder."
 )
+@click.option("--faults", is_flag=True, help="Let plans disturb its components; each controller is then a process.")
 @located
 @silent
 def up(
@@ -78,6 +79,7 @@ def up(
     nodes: int | None,
     labelled: tuple[str, ...],
     resync_seconds: int,
+    faults: bool,
     binaries: Path | None,
     quiet: bool,
 ) -> int:
@@ -90,7 +92,7 @@ def up(
     programs = _programs(kubernetes_version, binaries, quiet)
     emulated = _tell_emulation(programs, kubernetes_version)
     begin = monotonic()
-    layout = cluster.up(name, programs, manifests, emulation(programs, kubernetes_version), resync_seconds)
+    layout = cluster.up(name, programs, manifests, emulation(programs, kubernetes_version), resync_seconds, faults)
     told = f"cluster {name}: Kubernetes {programs.version}{emulated}, {len(manifests)} nodes Ready"
     click.echo(f"{told} after {monotonic() - begin:.1f} s, {layout.server}", err=True)
     click.echo(f"`pvkit cluster down --name {shlex.quote(name)}` ends it", err=True)

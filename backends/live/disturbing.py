@@ -1,0 +1,90 @@
+"""Faults for a live backend: which of them a cluster can make, and asking its proxy for them.
+
+Only the kit's own clusters that were started for faults have a proxy. What the model can do and no real cluster can is
+named here with its reason, so that a plan's faults are never passed over in silence.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pvkit.backends.live.actors import ABSENT, ACTORS
+from pvkit.backends.live.components import CONTROL, LOOPBACK, Layout
+from pvkit.backends.live.requests import request
+from pvkit.backends.protocol import Fault, Outcome
+
+WORDS = frozenset(
+    {"hold", "release", "freeze", "thaw", "crash", "refuse", "lose-answer", "delay", "second-leader", "heal"}
+)
+NO_PROXY = "this cluster was not started for faults; `pvkit cluster up --faults` starts one that is"
+LACKS: Mapping[str, str] = {
+    "advance": "time passes by itself on a cluster",
+    "cut-off": "all simulated kubelets are one process",
+    "power-off": "all simulated kubelets are one process",
+    "rejoin": "all simulated kubelets are one process",
+    "storage": "the simulated storage is told by class parameters only",
+    "stale lists": "an API server tells what is, never what was",
+    "turns": "nobody tells a running cluster who goes next",
+}
+"""What the model can be told and a cluster cannot, each with its reason."""
+
+
+def lacking(fault: Fault) -> str:
+    """Why no cluster of ours can make a fault, "" if one can."""
+    options = fault.options
+    if fault.word not in WORDS:
+        return LACKS.get(fault.word, f"unknown fault {fault.word!r}")
+    who = str(options.get("controller", ""))
+    if fault.word != "heal" and who not in ACTORS:
+        return ABSENT.get(who, f"unknown controller {who!r}")
+    if any(str(how).startswith("stale") for how in (options.get("lists") or {}).values()):
+        return LACKS["stale lists"]
+    if options.get("lists") and options.get("after"):
+        return "what a component lists after a crash is told only where the crash comes at once"
+    if options.get("kind") in ("Asset", "Process"):
+        return "ledgers are the model's own"
+    if fault.word == "second-leader" and ACTORS[who].program == "kwok":
+        return "a second process that plays all kubelets would be no second kubelet"
+    return ""
+
+
+class Disturber:
+    """Asks the proxy of one cluster."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._server = f"https://{LOOPBACK}:{layout.lines[CONTROL]}"
+        self.active: list[str] = []
+
+    def disturb(self, fault: Fault, only: str = "") -> Outcome:
+        """Make a fault; `only` is the tag of the plan whose calls it is about."""
+        reason = lacking(fault)
+        if not reason:
+            asked = {"word": fault.word, "options": dict(fault.options), "only": only}
+            reason = request(self._layout, "POST", "/", asked, self._server)["lacks"]
+        if reason:
+            return Outcome("failed", 501, "NotSupported", reason)
+        self._note(fault)
+        return Outcome("ok")
+
+    def _note(self, fault: Fault) -> None:
+        """What is still in force, in the words of the model."""
+        about = " ".join(str(fault.options[name]) for name in ("controller", "kind") if name in fault.options)
+        match fault.word:
+            case "heal":
+                self.active.clear()
+            case "hold" | "freeze" | "second-leader":
+                self.active.append(f"{fault.word} {about}")
+            case "crash" if fault.options.get("lists"):
+                self.active.extend(f"hold {about} {kind}" for kind in fault.options["lists"])
+            case "release" | "thaw" if fault.options.get("how") != "some":
+                begun = {"release": "hold", "thaw": "freeze"}[fault.word]
+                self.active = [entry for entry in self.active if entry != f"{begun} {about}"]
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """How it stands with each actor: `busy` (why, or ""), kinds `held`, frames `pending`, kinds it is `seeing`."""
+        found: dict[str, dict[str, Any]] = request(self._layout, "GET", "/", None, self._server)
+        return found
+
+    def busy(self) -> str:
+        """What is still to come without anybody doing anything, "" for nothing."""
+        return next((state["busy"] for state in self.states().values() if state["busy"]), "")
