@@ -6,7 +6,8 @@
     │   ├── ApiError              code, reason, message, causes, as an API server gives them
     │   │   ├── BadRequest  Forbidden  NotFound  AlreadyExists  Conflict  Invalid
     │   ├── Unavailable           no answer: the outcome is unknown
-    │   └── NotSettled            the budget ran out
+    │   ├── NotSettled            the budget ran out
+    │   └── OutOfTime             a run's time was over in the middle of a plan
     ├── PlanError                 file, line, what was expected
     └── TraceError                file, line, what was expected
 
@@ -35,6 +36,10 @@ class Unavailable(BackendError):
 
 class NotSettled(BackendError):
     """The backend was still busy when the budget for settling ran out."""
+
+
+class OutOfTime(BackendError):
+    """The time of a run was over in the middle of a plan, so nothing is to be said of that plan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,9 @@ class Shares(Protocol):
     def leave(self) -> None:
         """End the plan under way, so that nothing of it meets the plans to come."""
 
+    def limit(self, seconds: float) -> None:
+        """Raise `OutOfTime` in every plan that is still under way after so many seconds from now."""
+
 
 @runtime_checkable
 class Refuses(Protocol):

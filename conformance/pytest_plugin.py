@@ -122,7 +122,7 @@ def pv_verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 def _run(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
     from pvkit.backends.errors import KitError
-    from pvkit.conformance.commands.cluster_options import LIVE, playable
+    from pvkit.conformance.commands.cluster_options import LIVE, drawn_for
     from pvkit.conformance.failures import save_failure
     from pvkit.conformance.reporters.fields import line_fields
     from pvkit.conformance.reporters.text import steps
@@ -135,7 +135,7 @@ def _run(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
     try:
         if live:
             asked = replace(asked, kubernetes_version=backend.describe().kubernetes_version)
-        drawn = plans(asked.profile, playable(backend) if live else None, not live)
+        drawn = drawn_for(backend, asked.profile, asked.parallel) if live else plans(asked.profile)
         report = run(backend, _chosen(config), asked, drawn)
         for line in report.lines:
             saved = replace(line, file=str(save_failure(line, report, folder))) if line.plan else line

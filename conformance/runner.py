@@ -6,18 +6,24 @@ Then the first plan that broke each promise is made smaller, with this promise a
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from random import Random
+from threading import Lock
 from time import perf_counter
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis.strategies import SearchStrategy
 
-from pvkit.backends.errors import BackendError, KitError
+from pvkit.backends.errors import BackendError, KitError, OutOfTime
 from pvkit.backends.mutants.registry import MutantModel, all_mutants
-from pvkit.backends.protocol import Backend, Description, Refuses
+from pvkit.backends.protocol import Backend, Description, Refuses, Shares
+from pvkit.backends.reference.model import ReferenceModel
+from pvkit.conformance.crew import Crew
 from pvkit.conformance.execute import blamed, execute
 from pvkit.conformance.history import History
 from pvkit.conformance.hunt import hunt
@@ -45,7 +51,7 @@ class PlanFailed(BackendError):
 
 
 class _Enough(BaseException):
-    """Leaves Hypothesis at once: the time is over, the failures are enough, or the backend gave up."""
+    """Leaves Hypothesis at once: the time is over, the failures are enough, or a backend gave up."""
 
 
 @dataclass(slots=True)
@@ -65,56 +71,97 @@ class Run:
     tallies: Tallies = field(init=False)
     shapes: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    _lock: Any = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.tallies = Tallies(self.invariants)
 
     def play(self) -> None:
         """Draw, play and judge until plans, time or failures are enough; raises `PlanFailed`."""
-        wanted = self.asked.size
+        if isinstance(self.backend, Shares):
+            self.backend.limit(self._limit)
+        try:
+            if self.asked.parallel > 1 and isinstance(self.backend, Shares):
+                self._play_beside(self.backend)
+            else:
+                self._draw(lambda plan: self._take(self.backend, plan))
+        finally:
+            if isinstance(self.backend, Shares):
+                self.backend.limit(inf)
+
+    def _play_beside(self, backend: Shares) -> None:
+        """Play several plans at once, each on a backend of its own; one that fails ends the run."""
+        others = [backend.beside() for _ in range(self.asked.parallel)]
+        crew = Crew(others, self._take)
+        try:
+            self._draw(crew.hand)
+            crew.finish()
+        finally:
+            backend.limit(0.0)  # Whatever is still under way would be in the way of cleaning up.
+            crew.end()
+            for other in others:
+                other.close()
+        if crew.failed is not None:
+            error, plan = crew.failed
+            raise PlanFailed(error, plan, self.done) if isinstance(error, KitError) else error
+
+    def _draw(self, take: Callable[[Plan], object]) -> None:
+        """Draw plan after plan and hand them on; `take` returns False when that is no use any more."""
+        failed: PlanFailed | None = None
 
         @seeded(self.asked.seed)
         @settings(
             database=None,
             deadline=None,
-            max_examples=wanted.plans,
+            max_examples=self.asked.size.plans,
             phases=(Phase.generate,),
             suppress_health_check=list(HealthCheck),
         )
         @given(self.plans)
         def each(plan: Plan) -> None:
+            nonlocal failed
             try:
-                self._take(plan)
-            except KitError as error:
-                # Hypothesis would take it for a failing example and try it again.
-                raise _Enough from PlanFailed(error, plan, self.done)
-            seconds = perf_counter() - self.start
-            self.hear(Tick("plans", self.done, wanted.plans, seconds, self._limit, len(self.tallies.broken)))
-            if seconds > self._limit or self._enough_failures():
+                more = take(plan)
+            except KitError as error:  # Hypothesis would take it for a failing example and try it again.
+                failed, more = PlanFailed(error, plan, self.done), False
+            if more is False or perf_counter() - self.start > self._limit or self._enough_failures():
                 raise _Enough
 
-        try:
+        with suppress(_Enough):
             each()
-        except _Enough as enough:
-            if enough.__cause__ is not None:
-                raise enough.__cause__ from enough.__cause__.__cause__
+        if failed is not None:
+            raise failed
 
     @property
     def _limit(self) -> float:
         """Seconds for drawing and playing: what the canary left of them."""
         return max(self.asked.size.seconds - self.spent, 0.0)
 
-    def _take(self, plan: Plan) -> None:
-        reason = self.backend.refuses(plan.setup) if isinstance(self.backend, Refuses) else ""
+    def _take(self, backend: Backend, plan: Plan) -> None:
+        """Play and judge one plan, on one of several threads perhaps."""
+        reason = backend.refuses(plan.setup) if isinstance(backend, Refuses) else ""
         if reason:
-            self.skipped[reason] += 1
+            self._skip(reason)
             return
-        history = execute(plan, self.backend, seed=str(self.asked.seed))
-        self.tallies.add(judge(history, self.invariants), plan, history)
-        self.shapes += shapes(history)
-        self.described = history.header.backend
-        self.keep(history)
-        self.done += 1
+        try:
+            history = execute(plan, backend, seed=str(self.asked.seed))
+        except OutOfTime:
+            self._skip("the time was over before its end")
+            return
+        results, found = judge(history, self.invariants), shapes(history)
+        with self._lock:
+            self.tallies.add(results, plan, history)
+            self.shapes += found
+            self.described = history.header.backend
+            self.keep(history)
+            self.done += 1
+            seconds = perf_counter() - self.start
+            broken = len(self.tallies.broken)
+            self.hear(Tick("plans", self.done, self.asked.size.plans, seconds, self._limit, broken))
+
+    def _skip(self, reason: str) -> None:
+        with self._lock:
+            self.skipped[reason] += 1
 
     def describe(self) -> Description:
         """What the backend last said of itself in a history; without any it is asked."""
@@ -144,13 +191,22 @@ class Run:
                 helped |= self._improve([tally, *waiting], found)
 
     def _shrunk(self, tally: Tally, seconds: float) -> Plan | None:
+        """The smallest plan found; a failure seen on a cluster is first tried on the model, which is quicker."""
         if tally.plan is None:
             return None
-
-        def fails(plan: Plan) -> bool:
-            return judge(execute(plan, self.backend), [tally.invariant])[0].verdict is Verdict.FAIL
-
-        return shrunk(tally.plan, fails, min(max(seconds, 1.0), self.asked.size.shrink_seconds), self.asked.seed)
+        seconds = min(max(seconds, 1.0), self.asked.size.shrink_seconds)
+        if not isinstance(self.backend, Shares):
+            return shrunk(tally.plan, partial(_fails, self.backend, tally.invariant), seconds, self.asked.seed)
+        on_model = partial(_fails, ReferenceModel(), tally.invariant)
+        if on_model(tally.plan):
+            tally.reason = "the model shows it, too"
+            return shrunk(tally.plan, on_model, seconds, self.asked.seed)
+        tally.reason = "the model does not show it"
+        self.backend.limit(seconds)
+        try:
+            return shrunk(tally.plan, partial(_fails, self.backend, tally.invariant), seconds, self.asked.seed)
+        finally:
+            self.backend.limit(inf)
 
     def _improve(self, tallies: Sequence[Tally], plan: Plan) -> set[str]:
         """Show the breach by this plan wherever it breaks a promise with fewer steps; the ids of those promises."""
@@ -161,6 +217,10 @@ class Run:
                 tally.keep(result.violations[0], plan, history)
                 improved.add(tally.invariant.id)
         return improved
+
+
+def _fails(backend: Backend, promise: Invariant, plan: Plan) -> bool:
+    return judge(execute(plan, backend), [promise])[0].verdict is Verdict.FAIL
 
 
 def release_canary(asked: Settings, plans: SearchStrategy[Plan], invariants: Sequence[Invariant]) -> Canary:

@@ -91,6 +91,8 @@ def _is_open(claim: Obj, world: _World) -> bool:
     volume = world.volumes.get(volume_name(claim))
     if phase(claim) != "Bound" or volume is None:
         return True
+    if claim_ref_uid(volume) != uid(claim):  # It is another one's, and the claim is to be called Lost.
+        return True
     return frozenset((claim.get("status") or {}).get("accessModes") or ()) != access_modes(volume)
 
 

@@ -7,9 +7,15 @@ about default classes needs the real thing, and of such plans one at a time is p
 
 import threading
 from collections.abc import Iterable
+from math import inf
+from time import monotonic
 
+from pvkit.backends.errors import OutOfTime
 from pvkit.backends.live.guest import gives_defaults, leaves_no_class, said_of
 from pvkit.backends.protocol import Operation
+
+LOOK_SECONDS = 0.5
+"""How often who waits looks whether the time is over."""
 
 
 def is_about_defaults(operations: Iterable[Operation]) -> bool:
@@ -35,18 +41,29 @@ def _changes_class(operation: Operation) -> bool:
 
 
 class Room:
-    """What the backends of one cluster share: whether there are several, and who of them plays with real defaults."""
+    """What the backends of one cluster share: whether there are several, and who of them plays with real defaults.
+
+    `deadline` (of `monotonic`) is the end of all plans.
+    """
 
     def __init__(self) -> None:
         self.shared = False
+        self.deadline = inf
         self._changed = threading.Condition()
         self._holder: object = None
 
     def take(self, who: object) -> None:
         """Wait until nobody else's plan is about default classes."""
         with self._changed:
-            self._changed.wait_for(lambda: self._holder in (None, who))
+            while self._holder not in (None, who):
+                self.check()
+                self._changed.wait(LOOK_SECONDS)
             self._holder = who
+
+    def check(self) -> None:
+        """Raise `OutOfTime` once the time is over."""
+        if monotonic() >= self.deadline:
+            raise OutOfTime("the time of the run is over")
 
     def free(self, who: object) -> None:
         """Let the next one in, if it was taken."""

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
     from pvkit.backends.live.consent import Ask
+    from pvkit.strategies.plan import Plan
 
 LIVE = "live"
+BESIDE = 8
+"""How many plans are played at once on a cluster, unless asked otherwise: their waits overlap."""
+THINNED = 3
+"""For how many plans without a default class one is drawn that may have it, where several are played at once."""
 MODEL_ONLY = frozenset({"turns", "order", "settings"})
 NOT_FOR_GUESTS = frozenset({"nodes", "affinity", "defaults", "recycling"})
 """Features that would need what belongs to everybody: nodes, default classes, the recycler's pods."""
@@ -53,6 +60,41 @@ def opened(spec: str, given: Mapping[str, Any]) -> Any:
         click.echo(look(given["kubeconfig"], given["context"]))
         return SimpleNamespace(close=lambda: None)
     return open_live(given["kubeconfig"], given["context"], given["yes"], asker(), partial(click.echo, err=True))
+
+
+def drawn_for(backend: Any, profile: str, parallel: int) -> "SearchStrategy[Plan]":
+    """Plans for a cluster, with no wait longer than it need be.
+
+    Of several that are played at once only one may be about default classes, so few of them are drawn then.
+    """
+    from hypothesis import strategies as st
+
+    from pvkit.conformance.fidelity import hurried
+    from pvkit.strategies.plans import plans
+
+    features, described = playable(backend), backend.describe()
+    drawn = plans(profile, features, False)
+    if parallel > 1:
+        without = plans(profile, tuple(entry for entry in features if entry != "defaults"), False)
+        drawn = st.one_of(*[without] * THINNED, drawn)
+    guest = "nodes" in described.lacks
+    return drawn.map(lambda plan: hurried(_anywhere(plan) if guest else plan, described.kubernetes_version))
+
+
+def _anywhere(plan: "Plan") -> "Plan":
+    """The plan with no pod on a node that it names: a guest does not know the nodes."""
+    from dataclasses import replace
+
+    from pvkit.backends.objects import without
+    from pvkit.backends.protocol import Operation
+
+    steps = [
+        replace(step, object=without(step.object, ("spec", "nodeName")))
+        if isinstance(step, Operation) and step.verb == "create" and step.object and step.object.get("kind") == "Pod"
+        else step
+        for step in plan.steps
+    ]
+    return replace(plan, steps=tuple(steps))
 
 
 def playable(backend: Any) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from pvkit.backends.errors import BackendError, UsageError
-from pvkit.conformance.commands.cluster_options import LIVE, cluster_options, opened, playable
+from pvkit.conformance.commands.cluster_options import BESIDE, LIVE, cluster_options, drawn_for, opened
 
 FORMATS = ("text", "junit", "json", "yaml", "html")
 OF_NO_EFFECT = frozenset({"output_dir", "report", "trace", "dry_run", "quiet", "no_color", "yes"})
@@ -40,6 +40,9 @@ def _formats(ctx: click.Context, option: click.Parameter, value: str) -> tuple[s
 @click.option("--fail-fast", is_flag=True, help="Stop at the first broken rule.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed draws the same plans."
+)
+@click.option(
+    "-p", "--parallel", type=click.IntRange(1, 64), help=f"Plans at once on a cluster; by default {BESIDE} of them."
 )
 @click.option("--no-shrink", is_flag=True, help="Leave failing plans as they were drawn.")
 @click.option("--no-canary", is_flag=True, help="Do not try a broken model beside; the report says so.")
@@ -113,8 +116,9 @@ def _run(backend: Any, invariants: Any, asked: Any, folder: Path, given: dict[st
             progress(given["quiet"], _colorful(given)) as hear,
         ):
             keep = file.write if file else (lambda history: None)
-            features = playable(backend) if asked.spec == LIVE else None
-            return run(backend, invariants, asked, plans(asked.profile, features, asked.spec != LIVE), hear, keep)
+            live = asked.spec == LIVE
+            drawn = drawn_for(backend, asked.profile, asked.parallel) if live else plans(asked.profile)
+            return run(backend, invariants, asked, drawn, hear, keep)
     except PlanFailed as error:
         saved = save_plan(error.plan, folder / "failures", "error", {"message": str(error), "backend": asked.spec})
         again = f"pvkit replay {saved} --backend {asked.spec}"
@@ -147,7 +151,15 @@ def _settings(ctx: click.Context, given: dict[str, Any]) -> Any:
         kubernetes_version=version,
         spec=given["backend"],
         command=_again(ctx, given),
+        parallel=_parallel(given["backend"], given["parallel"]),
     )
+
+
+def _parallel(spec: str, asked: int | None) -> int:
+    """How many plans are played at once; only a cluster can be asked for several."""
+    if asked and asked > 1 and spec != LIVE:
+        raise UsageError(f"--parallel {asked} is for --backend {LIVE}; other backends play one plan after the other")
+    return asked or (BESIDE if spec == LIVE else 1)
 
 
 def _again(ctx: click.Context, given: dict[str, Any]) -> str:

@@ -1,6 +1,10 @@
 """Backends that do as little as a run needs, to see what a run makes of them."""
 
-from pvkit.backends.errors import BackendError, UsageError
+import threading
+from collections.abc import Sequence
+from math import inf
+
+from pvkit.backends.errors import BackendError, OutOfTime, UsageError
 from pvkit.backends.objects import Obj
 from pvkit.backends.protocol import Budget, Departure, Description, Event, Operation, Outcome, Settled, Setup
 
@@ -76,6 +80,42 @@ class Choosy(Shelf):
         if self.refuses(setup):
             raise UsageError(self.refuses(setup))
         super().reset(setup, schedule)
+
+
+class Roomy(Shelf):
+    """Plays several plans at once; all that it made is in `rooms`, and how many played at the same time in `most`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rooms: list[Roomy] = []
+        self.barrier: threading.Barrier | None = None
+        self.foreseen, self.left, self.seconds = 0, 0, inf
+
+    def beside(self) -> "Roomy":
+        made = type(self)()
+        made.barrier = self.barrier
+        self.rooms.append(made)
+        return made
+
+    def foresee(self, operations: Sequence[Operation]) -> None:
+        self.foreseen += 1
+        if self.barrier is not None:
+            self.barrier.wait(10.0)
+
+    def leave(self) -> None:
+        self.left += 1
+
+    def limit(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
+class Belated(Roomy):
+    """Is out of time in each plan but the first."""
+
+    def invoke(self, operation: Operation) -> Outcome:
+        if self.plans > 1:
+            raise OutOfTime("the time is over")
+        return super().invoke(operation)
 
 
 class Untidy(Shelf):

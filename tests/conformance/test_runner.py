@@ -1,5 +1,8 @@
 """Runs: how verdicts of many plans become one, what is kept of a failure, and what ends a run."""
 
+import threading
+from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -22,7 +25,7 @@ from pvkit.conformance.tally import Tally
 from pvkit.conformance.verdict import Verdict, exit_code, merged
 from pvkit.strategies.plan import Plan, Settle, size
 from pvkit.strategies.plans import plans
-from tests.conformance.backends import Choosy, Foreign, Interrupted, Restless, Shelf, Unwilling
+from tests.conformance.backends import Belated, Choosy, Foreign, Interrupted, Restless, Roomy, Shelf, Unwilling
 from tests.conformance.histories import Story, history_of
 
 KINDS = ("PersistentVolume", "PersistentVolumeClaim", "Pod", "StorageClass")
@@ -235,6 +238,73 @@ def test_a_plan_whose_world_cannot_be_had_is_skipped_counted_and_named() -> None
     assert report.plans == shelf.plans
     assert report.plans + sum(report.skipped.values()) == 30
     assert f"{sum(report.skipped.values()):>5}  this shelf has one board" in text.render(report)
+
+
+def test_plans_are_played_side_by_side_each_on_a_backend_of_its_own() -> None:
+    roomy = Roomy()
+    roomy.barrier = threading.Barrier(3)  # Nobody goes on until three are there.
+    report = ran(roomy, KEPT, parallel=3)
+    assert report.plans == 30
+    assert len(roomy.rooms) == 3
+    assert sum(room.plans for room in roomy.rooms) == 30
+    assert all(room.foreseen == room.left == room.plans and room.closed for room in roomy.rooms)
+
+
+def test_what_a_backend_raises_beside_others_ends_the_run_with_its_plan() -> None:
+    class Breaking(Roomy):
+        def invoke(self, operation: Operation) -> Any:
+            raise ConnectionResetError("the line is dead")
+
+    with pytest.raises(PlanFailed, match="the backend Breaking raised ConnectionResetError") as caught:
+        ran(Breaking(), KEPT, of=drawn(1), parallel=2)
+    assert caught.value.plan.steps
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_a_plan_that_is_cut_short_is_not_judged_but_counted(parallel: int) -> None:
+    report = ran(Belated(), KEPT, of=drawn(1), parallel=parallel)
+    assert report.plans == parallel
+    assert dict(report.skipped) == {"the time was over before its end": 30 - parallel}
+
+
+class Lying(Roomy):
+    """A cluster that is not as it seems: its volumes are shown as claims."""
+
+    def invoke(self, operation: Operation) -> Any:
+        said = operation.object or {}
+        if said.get("kind") == "PersistentVolume":
+            operation = replace(operation, object={**said, "kind": "PersistentVolumeClaim"})
+        return super().invoke(operation)
+
+
+def test_a_failure_that_the_model_does_not_show_is_shrunk_where_it_was_seen() -> None:
+    liar = Lying()
+    claimed = drawn(5).map(
+        lambda plan: Plan(tuple(step for step in plan.steps if step.object["kind"] != "PersistentVolumeClaim"))  # type: ignore[union-attr, index]
+    )
+    found = line(ran(liar, KEPT, BROKEN, of=claimed), BROKEN)
+    assert (found.verdict, found.reason) == (Verdict.FAIL, "the model does not show it")
+    assert found.plan is not None
+    assert [step.object["kind"] for step in found.plan.steps] == ["PersistentVolume"]  # type: ignore[union-attr, index]
+    assert found.history is not None
+    assert liar.seconds == inf
+
+
+def test_a_failure_that_the_model_shows_too_is_shrunk_there() -> None:
+    whole = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claims = st.integers(3, 5).map(
+        lambda count: Plan(
+            tuple(put(creation("PersistentVolumeClaim", number), whole) for number in range(count)), name="claims"
+        )
+    )
+    found = line(ran(Roomy(), BROKEN, of=claims), BROKEN)
+    assert (found.verdict, found.reason) == (Verdict.FAIL, "the model shows it, too")
+    assert found.steps == 1
+
+
+def put(operation: Operation, spec: Any) -> Operation:
+    assert operation.object is not None
+    return replace(operation, object={**operation.object, "spec": spec})
 
 
 def test_what_is_left_behind_is_named_and_makes_the_exit_code() -> None:
