@@ -14,6 +14,7 @@ from pvkit.backends.objects import Key, get, key, name, uid
 from pvkit.backends.protocol import (
     Backend,
     Budget,
+    CanDisturb,
     CanStep,
     Departure,
     Description,
@@ -22,6 +23,7 @@ from pvkit.backends.protocol import (
     Outcome,
     Settled,
     Setup,
+    Shares,
     TellsLate,
 )
 from pvkit.conformance.execute import execute
@@ -89,6 +91,12 @@ class Twin:
         self.asked: list[Operation] = []
         if isinstance(backend, TellsLate):
             self.moment, self.events_before = backend.moment, backend.events_before
+        if isinstance(backend, CanDisturb):
+            self.fault_words, self.disturb = backend.fault_words, backend.disturb
+        if isinstance(backend, Shares):
+            self.beside, self.foresee, self.leave, self.limit = (
+                backend.beside, backend.foresee, backend.leave, backend.limit
+            )  # fmt: skip
         if isinstance(backend, CanStep):
             self.run: Callable[[int], None] = backend.run
 

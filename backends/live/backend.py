@@ -16,6 +16,7 @@ from pvkit.backends.errors import UsageError
 from pvkit.backends.live.cleaning import Cleaner
 from pvkit.backends.live.cleanup import sweep
 from pvkit.backends.live.connection import Connection, path_of
+from pvkit.backends.live.disturbing import Undisturbed
 from pvkit.backends.live.naming import NODE_SELECTOR, PLAN_LABEL, Names
 from pvkit.backends.live.patience import Pace, patience
 from pvkit.backends.live.play import Play
@@ -23,7 +24,7 @@ from pvkit.backends.live.room import Room, is_about_defaults
 from pvkit.backends.live.server import Server
 from pvkit.backends.live.watching import Frame, Watches
 from pvkit.backends.objects import Key, Obj, labels, name, put, version
-from pvkit.backends.protocol import Budget, Departure, Description, Event, Operation, Outcome, Settled, Setup
+from pvkit.backends.protocol import Budget, Departure, Description, Event, Fault, Operation, Outcome, Settled, Setup
 
 WATCHED = (
     "PersistentVolume",
@@ -51,6 +52,8 @@ READY_NODE: Obj = {
 FENCE_SECONDS = 5.0
 """How long a stream may be behind a list."""
 LEAST_LAG = 1.0
+DISTURBED_SECONDS = 10.0
+"""How long rest is waited for while faults are in force: two views that are held apart can quarrel for ever."""
 
 
 class LiveBackend:
@@ -59,7 +62,7 @@ class LiveBackend:
     `pace` tells how quick the cluster's components are. With `nodes` each plan gets nodes of its own; the cluster's API
     server must then hold pods to them (admission plugin `PodNodeSelector`), and somebody must play their kubelets.
     Without, the cluster is somebody else's, and the plan a guest there. `settle_seconds` is the longest wait for rest,
-    `run_id` the label of all that is made, by default a random one.
+    `run_id` the label of all that is made, by default a random one. `unrest` makes faults.
     """
 
     def __init__(
@@ -70,12 +73,14 @@ class LiveBackend:
         nodes: bool = False,
         settle_seconds: float = 100.0,
         run_id: str = "",
+        unrest: Undisturbed | None = None,
     ) -> None:
         self._connect = partial(Connection, kubeconfig, context)
         self._connection = self._connect()
         self.server = Server(self._connection)
         self.run_id = run_id or secrets.token_hex(3)
         self._pace, self._makes_nodes, self._settle_seconds = pace or Pace(), nodes, settle_seconds
+        self._unrest = unrest or Undisturbed()
         self._plans = count()
         self._shared = False
         self._room, self._real_defaults = Room(), False
@@ -88,6 +93,7 @@ class LiveBackend:
         made: LiveBackend = object.__new__(LiveBackend)
         made.__dict__.update(self.__dict__)
         made._connection = self._connect()  # Run id and count of plans are shared, so that the run is one to `cleanup`.
+        made._unrest = self._unrest.beside()
         made._play, made._shared, made._real_defaults = None, True, False
         self._room.shared = True
         return made
@@ -159,9 +165,22 @@ class LiveBackend:
         """Ask as a client and return the answer."""
         return self.play.invoke(operation)
 
+    def fault_words(self) -> frozenset[str]:
+        """The fault words that this cluster obeys: none unless it was started for faults."""
+        return self._unrest.words
+
+    def disturb(self, fault: Fault) -> Outcome:
+        """Make a fault, or say why it cannot be made here; a healed cluster is at work again when this returns."""
+        self.play.mark()
+        outcome = self._unrest.disturb(fault, self.play.names.tag)
+        self.play.latest = monotonic()
+        return outcome
+
     def settle(self, budget: Budget) -> Settled:
         """Wait until nothing has changed for longer than any component may still take, and fence that."""
         play, seconds = self.play, min(budget.seconds, self._settle_seconds)
+        disturbed = tuple(sorted(self._unrest.active))
+        seconds = min(seconds, DISTURBED_SECONDS) if disturbed else seconds
         limit = monotonic() + seconds
         while True:
             since = play.tape.arrived
@@ -170,11 +189,14 @@ class LiveBackend:
             if left > 0:
                 play.tape.wait(lambda since=since: play.tape.arrived > since, left)  # type: ignore[misc]
                 continue
+            if self._unrest.busy() and monotonic() < limit:
+                play.latest = monotonic()  # Whoever starts, or was kept waiting, has its time from now on.
+                continue
             fenced = play.fence(self._watches.absent, monotonic() + FENCE_SECONDS)
             if monotonic() >= limit:
-                return Settled(False, play.time, f"still busy after {seconds:.0f} s")
+                return Settled(False, play.time, f"still busy after {seconds:.0f} s", disturbed)
             if fenced and play.tape.arrived <= since:
-                return Settled(True, play.time)
+                return Settled(True, play.time, "", disturbed)
 
     def observe(self) -> list[Event]:
         """The events of this plan up to the last fence that were not told yet, in the order of writes."""
@@ -195,6 +217,7 @@ class LiveBackend:
             lacks["expansion"] = "nobody expands volumes where nodes and storage are simulated"
         if not self._makes_nodes:
             lacks["nodes"] = "the nodes are the cluster's own"
+        lacks |= self._unrest.lacks
         lacks |= {kind: f"the server does not know the kind {kind}" for kind in self._watches.absent}
         if self._play is not None and self._play.tape.gaps:
             lacks["events"] = "; ".join(self._play.tape.gaps[:3])
@@ -205,6 +228,7 @@ class LiveBackend:
     def clear(self) -> None:
         """Remove what the present plan made, and wait for what other plans could take for theirs."""
         play, self._play = self._play, None
+        self._unrest.end()
         if play is not None:
             Cleaner(self._connection, play.tape, play.names).remove(play.namespaces)
             self._watches.drop(play.tape)

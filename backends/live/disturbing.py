@@ -7,6 +7,7 @@ named here with its reason, so that a plan's faults are never passed over in sil
 from collections.abc import Mapping
 from typing import Any
 
+from pvkit.backends.errors import BackendError
 from pvkit.backends.live.actors import ABSENT, ACTORS
 from pvkit.backends.live.components import CONTROL, LOOPBACK, Layout
 from pvkit.backends.live.requests import request
@@ -47,24 +48,69 @@ def lacking(fault: Fault) -> str:
     return ""
 
 
-class Disturber:
-    """Asks the proxy of one cluster."""
+class Undisturbed:
+    """A cluster that makes no faults; `reason` says why. `active` are the faults in force, in the model's words."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._server = f"https://{LOOPBACK}:{layout.lines[CONTROL]}"
+    words: frozenset[str] = frozenset()
+
+    def __init__(self, reason: str = NO_PROXY) -> None:
+        self._reason = reason
         self.active: list[str] = []
 
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """What of faults a plan cannot have, each with its reason."""
+        return {"faults": self._reason}
+
     def disturb(self, fault: Fault, only: str = "") -> Outcome:
-        """Make a fault; `only` is the tag of the plan whose calls it is about."""
+        """Make a fault, or say why it cannot be made; `only` is the tag of the plan whose calls it is about."""
+        return Outcome("failed", 501, "NotSupported", self._reason)
+
+    def busy(self) -> str:
+        """What is still to come without anybody doing anything, "" for nothing."""
+        return ""
+
+    def end(self) -> None:
+        """Heal what the last plan left disturbed."""
+
+    def beside(self) -> "Undisturbed":
+        """What plans have that are played side by side."""
+        return Undisturbed(self._reason)
+
+
+class Disturber(Undisturbed):
+    """Asks the proxy of one cluster."""
+
+    words = WORDS
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self._layout = layout
+        self._server = f"https://{LOOPBACK}:{layout.lines[CONTROL]}"
+        self._calm = True
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """What only the model can be told."""
+        return {f"fault: {word}": reason for word, reason in LACKS.items()}
+
+    def disturb(self, fault: Fault, only: str = "") -> Outcome:
+        """Make a fault; after a crash, and after `heal`, everybody is at work again."""
         reason = lacking(fault)
         if not reason:
-            asked = {"word": fault.word, "options": dict(fault.options), "only": only}
-            reason = request(self._layout, "POST", "/", asked, self._server)["lacks"]
+            self._calm = False
+            reason = self._ask(fault, only)
         if reason:
             return Outcome("failed", 501, "NotSupported", reason)
         self._note(fault)
         return Outcome("ok")
+
+    def _ask(self, fault: Fault, only: str) -> str:
+        asked = {"word": fault.word, "options": dict(fault.options), "only": only}
+        try:
+            return str(request(self._layout, "POST", "/", asked, self._server)["lacks"])
+        except OSError as error:
+            raise BackendError(f"the fault {fault.word} {dict(fault.options)} could not be made: {error}") from None
 
     def _note(self, fault: Fault) -> None:
         """What is still in force, in the words of the model."""
@@ -72,7 +118,8 @@ class Disturber:
         match fault.word:
             case "heal":
                 self.active.clear()
-            case "hold" | "freeze" | "second-leader":
+                self._calm = True
+            case "hold" | "freeze" | "second-leader" if f"{fault.word} {about}" not in self.active:
                 self.active.append(f"{fault.word} {about}")
             case "crash" if fault.options.get("lists"):
                 self.active.extend(f"hold {about} {kind}" for kind in fault.options["lists"])
@@ -81,10 +128,25 @@ class Disturber:
                 self.active = [entry for entry in self.active if entry != f"{begun} {about}"]
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """How it stands with each actor: `busy` (why, or ""), kinds `held`, frames `pending`, kinds it is `seeing`."""
+        """How it stands with each actor.
+
+        `busy` (why, or ""), kinds `held`, the number of frames `pending`, kinds it is `seeing`, and the number of
+        calls that have `met` trouble.
+        """
         found: dict[str, dict[str, Any]] = request(self._layout, "GET", "/", None, self._server)
         return found
 
     def busy(self) -> str:
         """What is still to come without anybody doing anything, "" for nothing."""
+        if self._calm:
+            return ""
         return next((state["busy"] for state in self.states().values() if state["busy"]), "")
+
+    def end(self) -> None:
+        """Heal what the last plan left disturbed."""
+        if not self._calm:
+            self.disturb(Fault("heal"))
+
+    def beside(self) -> Undisturbed:
+        """A fault would meet every plan on the cluster."""
+        return Undisturbed("faults meet every plan on a cluster: plans with faults are played one at a time")

@@ -10,6 +10,7 @@ from pvkit.backends.live.backend import LiveBackend
 from pvkit.backends.live.cleanup import sweep
 from pvkit.backends.live.components import Layout
 from pvkit.backends.live.consent import Ask, consent, of_a_run
+from pvkit.backends.live.disturbing import Disturber, Undisturbed
 from pvkit.backends.live.patience import Pace
 from pvkit.backends.live.preflight import demand, examine
 from pvkit.backends.live.reaching import connect, context_of, explaining, kubeconfig_of
@@ -40,7 +41,8 @@ def open_live(
             rehearse(connection, run_id)
             own = own_cluster(connection.server)
             pace = Pace() if own is None else Pace(resync=float(own.resync_seconds))
-            return LiveBackend(kubeconfig_of(kubeconfig), context, pace, nodes=own is not None, run_id=run_id)
+            unrest = Disturber(own) if own is not None and own.lines else Undisturbed()
+            return LiveBackend(kubeconfig_of(kubeconfig), context, pace, own is not None, run_id=run_id, unrest=unrest)
         except BaseException:
             with suppress(KitError):  # What came first is told; the command that removes the rest was told before.
                 sweep(connection, run_id)

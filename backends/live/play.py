@@ -146,6 +146,10 @@ class Play:
         told = self.names.told(frame.object)
         return Event(len(self._told) - 1, frame.type, told, by, self._time_told)  # type: ignore[arg-type]
 
+    def mark(self) -> None:
+        """Note the present, as the moment at which something was done that is answered by nobody."""
+        self._answers.give(Answer(self._present()))
+
     def moment(self) -> int:
         """A mark of the latest answer."""
         return len(self._answers) - 1

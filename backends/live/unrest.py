@@ -55,7 +55,10 @@ class Unrest:
             case "freeze" | "thaw":
                 self._pause(name, word == "freeze")
             case "second-leader":
+                if name in self._seconds:
+                    return ""
                 self._double(name)
+                await self._until_doubled(self._lines[name])
             case "crash":
                 return await self._crash(line, only, **rest)
             case _:
@@ -103,13 +106,21 @@ class Unrest:
 
     def _double(self, name: str) -> None:
         """A second process of an actor, on the same line; it ends with the proxy at the latest."""
-        if name in self._seconds:
-            return
         component = ACTORS[name].component
         with (self._folder / f"{component}-second.log").open("ab") as log:
             self._seconds[name] = subprocess.Popen(
                 tied(self._command(component)), cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    async def _until_doubled(self, line: Line) -> None:
+        """Until the second process watches all that the first does; a kind may be watched more than once by each."""
+        wanted = {stream.kind for stream in line.streams}
+        before = set(line.streams)
+        limit = monotonic() + UP_SECONDS
+        while not wanted <= {stream.kind for stream in line.streams - before if stream.synced}:
+            if monotonic() > limit:
+                raise UsageError(f"a second {line.actor} does not start within {UP_SECONDS:.0f} s")
+            await asyncio.sleep(0.02)
 
     async def _until_at_work(self, line: Line) -> None:
         limit = monotonic() + UP_SECONDS
