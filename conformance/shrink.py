@@ -5,7 +5,8 @@ many ways lead to it.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import cycle
 from time import perf_counter
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -85,15 +86,9 @@ def shrunk(plan: Plan, fails: Callable[[Plan], bool], seconds: float, seed: int 
     """
     search = _Search(plan, fails, perf_counter() + seconds)
     with contextlib.suppress(_Enough):
-        for before in _rounds(search):
-            search.look(subplans(before), seed)
-            search.look(plainer_plans(search.best), seed)
+        for number, parts in enumerate(cycle((subplans, plainer_plans))):
+            before = search.best
+            search.look(parts(before), seed)
+            if number and search.best == before:
+                break
     return search.best
-
-
-def _rounds(search: _Search) -> Iterator[Plan]:
-    """The smallest plan so far, as long as it gets smaller."""
-    before = None
-    while search.best != before:
-        before = search.best
-        yield before
