@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pvkit.backends.errors import AlreadyExists, ApiError, Conflict
 from pvkit.backends.mutants.registry import Edit, edit, mutant
@@ -240,3 +241,43 @@ def revived_by_a_write() -> Iterable[Edit]:
         return made
 
     yield edit(requests, "metadata", make)
+
+
+@mutant("revisions-change-what-they-record", breaks=("API-014",), family="FIELD")
+def revisions_change_what_they_record() -> Iterable[Edit]:
+    """A revision may record something else than it did."""
+    yield from _without_update_rules("ControllerRevision")
+
+
+@mutant("pods-move", breaks=("STS-105",), family="FIELD")
+def pods_move() -> Iterable[Edit]:
+    """A pod that has a node may be given another one."""
+    yield from _without_update_rules("Pod")
+
+
+FORMER: "WeakKeyDictionary[Any, dict[Any, Any]]" = WeakKeyDictionary()
+"""What objects were before their last change, by store."""
+
+
+@mutant("reads-are-old", breaks=("API-027",), family="CACHE")
+def reads_are_old() -> Iterable[Edit]:
+    """A get answers with what an object was before its last change."""
+
+    def keep(original: Any) -> Any:
+        def replaced(self: Any, at: Any, old: Any, new: Any, by: str) -> Any:
+            FORMER.setdefault(self, {})[at] = old
+            return original(self, at, old, new, by)
+
+        return replaced
+
+    def show(original: Any) -> Any:
+        def got(self: Any, at: Any) -> Any:
+            found = original(self, at)
+            before = FORMER.get(self, {}).get(at)
+            same = before is not None and before["metadata"].get("uid") == found["metadata"].get("uid")
+            return before if same else found
+
+        return got
+
+    yield from _around("_replace", keep)
+    yield from _around("get", show)

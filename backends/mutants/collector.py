@@ -23,7 +23,7 @@ def _owned(change: Any) -> Edit:
     return edit(collection, "_owned", make)
 
 
-@mutant("collects-what-is-owned", breaks=(), family="SCOPE")
+@mutant("collects-what-is-owned", breaks=("API-031",), family="SCOPE")
 def collects_what_is_owned() -> Iterable[Edit]:
     """An object goes as soon as one of its owners is gone, though it has another."""
 
@@ -51,7 +51,9 @@ def owner_by_name() -> Iterable[Edit]:
     yield _owned(change)
 
 
-@mutant("absence-from-cache", breaks=(), after="kubernetes/kubernetes#142332", needs=("stale",), family="CACHE")
+@mutant(
+    "absence-from-cache", breaks=("API-031",), after="kubernetes/kubernetes#142332", needs=("stale",), family="CACHE"
+)
 def absence_from_cache() -> Iterable[Edit]:
     """An owner that the cache does not hold counts as gone, without a look at the API server."""
 
@@ -80,7 +82,7 @@ def _acts_on_old_deletion() -> Iterable[Edit]:
 
 @mutant(
     "old-deletion-mark-kills-successors",
-    breaks=(),
+    breaks=("API-031",),
     after=(
         "instaclustr/cassandra-operator#402",
         "Orange-OpenSource/casskop#316",
@@ -107,7 +109,7 @@ def foreground_does_not_wait() -> Iterable[Edit]:
     yield edit(collection, "_blocks", lambda original: lambda dependent, owner: False)
 
 
-@mutant("foreground-never-ends", breaks=(), family="FINAL")
+@mutant("foreground-never-ends", breaks=("API-038",), family="FINAL")
 def foreground_never_ends() -> Iterable[Edit]:
     """An owner that is deleted in the foreground waits for references that do not block it, and for ever."""
 
@@ -121,7 +123,7 @@ def foreground_never_ends() -> Iterable[Edit]:
     yield edit(collection.let_go_waiting, "body", make)
 
 
-@mutant("collects-by-name-late", breaks=(), after="DataDog/draino#199", needs=("late",), family="NAME")
+@mutant("collects-by-name-late", breaks=("API-034",), after="DataDog/draino#199", needs=("late",), family="NAME")
 def collects_by_name_late() -> Iterable[Edit]:
     """The collector's delete names no UID, so one that is late removes what was made anew under the name."""
 
@@ -142,7 +144,7 @@ def namespace_leaves_things() -> Iterable[Edit]:
     yield edit(namespaces.await_empty, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("namespace-never-goes", breaks=(), family="FINAL")
+@mutant("namespace-never-goes", breaks=("API-037",), family="FINAL")
 def namespace_never_goes() -> Iterable[Edit]:
     """A namespace that is deleted stays, empty as it is."""
     yield edit(namespaces.finalize, "body", lambda original: lambda seen, at: STOP)

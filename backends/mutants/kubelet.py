@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from pvkit.backends.mutants.registry import Edit, edit, mutant
-from pvkit.backends.objects import Key, deleting, finalizers, put
+from pvkit.backends.objects import Key, deleting, finalizers, phase, put
 from pvkit.backends.reference import containers, endpoints, node_lifecycle, pod_collection, pods
+from pvkit.backends.reference.clock import stamp
 from pvkit.backends.reference.rules import STOP, Write
 from pvkit.backends.storage import volume_name
 from pvkit.backends.workloads import claim_keys, is_finished, node_name
@@ -26,7 +27,7 @@ def late_delete_hits_successor() -> Iterable[Edit]:
     yield edit(pods.remove, "body", make)
 
 
-@mutant("node-strips-finalizers", breaks=(), after="kubernetes-sigs/kwok#925", family="FINAL")
+@mutant("node-strips-finalizers", breaks=("API-039",), after="kubernetes-sigs/kwok#925", family="FINAL")
 def node_strips_finalizers() -> Iterable[Edit]:
     """A kubelet empties the finalizers of a pod that is deleted."""
 
@@ -43,7 +44,7 @@ def node_strips_finalizers() -> Iterable[Edit]:
     yield edit(pods.remove, "body", make)
 
 
-@mutant("starts-on-unbound-claims", breaks=(), family="STEPS")
+@mutant("starts-on-unbound-claims", breaks=("PVB-116",), family="STEPS")
 def starts_on_unbound_claims() -> Iterable[Edit]:
     """Containers start although a claim of the pod is not bound to its volume, or not there."""
 
@@ -65,7 +66,7 @@ def starts_on_unbound_claims() -> Iterable[Edit]:
     yield edit(containers, "mounts", make)
 
 
-@mutant("nothing-is-written", breaks=(), family="STEPS")
+@mutant("nothing-is-written", breaks=("PVB-136",), family="STEPS")
 def nothing_is_written() -> Iterable[Edit]:
     """What a pod writes never reaches its volumes."""
     yield edit(containers.leave_mark, "body", lambda original: lambda seen, at: None)
@@ -108,13 +109,13 @@ def unreachable_pods_dropped() -> Iterable[Edit]:
     yield edit(node_lifecycle.evict, "body", make)
 
 
-@mutant("finished-pods-hang", breaks=(), family="FINAL")
+@mutant("finished-pods-hang", breaks=("STS-107",), family="FINAL")
 def finished_pods_hang() -> Iterable[Edit]:
     """A deleted pod whose containers have stopped is never removed."""
     yield edit(pods.remove, "body", lambda original: lambda seen, at: STOP)
 
 
-@mutant("ready-too-soon", breaks=(), family="GATE")
+@mutant("ready-too-soon", breaks=("STS-109",), family="GATE")
 def ready_too_soon() -> Iterable[Edit]:
     """A pod is reported ready before its containers run."""
 
@@ -122,7 +123,7 @@ def ready_too_soon() -> Iterable[Edit]:
         def await_claims(seen: Any, at: Key) -> Any:
             pod = containers.own(seen, at)
             if pod is not None and containers.process_of(seen, pod) is None and not is_finished(pod):
-                early = pods._patch(seen, pod, {"Ready": "True"}, phase="Running")
+                early = pods._patch(seen, pod, {"Ready": "True"}, phase="Running", startTime=stamp(int(seen.now)))
                 if early is not None:
                     return early
             return original(seen, at)
@@ -130,9 +131,10 @@ def ready_too_soon() -> Iterable[Edit]:
         return await_claims
 
     yield edit(containers.await_claims, "body", make)
+    yield edit(pods.break_off, "body", lambda original: lambda seen, at: None)
 
 
-@mutant("orphans-of-lost-nodes-stay", breaks=(), after="rancher/local-path-provisioner#215", family="WAKE")
+@mutant("orphans-of-lost-nodes-stay", breaks=("STS-108",), after="rancher/local-path-provisioner#215", family="WAKE")
 def orphans_of_lost_nodes_stay() -> Iterable[Edit]:
     """Pods of a node that is gone are kept for ever."""
     yield edit(pod_collection, "_orphaned", lambda original: lambda seen, pod: False)
@@ -165,3 +167,19 @@ def unready_endpoints_serve() -> Iterable[Edit]:
         return endpoint
 
     yield edit(endpoints, "endpoint", make)
+
+
+@mutant("failure-forgotten", breaks=("STS-104",), family="FIELD")
+def failure_forgotten() -> Iterable[Edit]:
+    """A pod that failed counts as succeeded once it is deleted."""
+
+    def make(original: Any) -> Any:
+        def finish(seen: Any, at: Key) -> Any:
+            pod = containers.own(seen, at)
+            if pod is not None and deleting(pod) and phase(pod) == "Failed":
+                return pods._patch(seen, pod, {}, phase="Succeeded")
+            return original(seen, at)
+
+        return finish
+
+    yield edit(pods.finish_deleted, "body", make)

@@ -235,3 +235,10 @@ def binder_failure() -> Any:
     from pvkit.backends.reference.rules import Fail
 
     return Fail("nil reference")
+
+
+@mutant("protected-once", breaks=("PVB-105",), family="WAKE")
+def protected_once() -> Iterable[Edit]:
+    """Protection that somebody took off a claim or volume is not put on again."""
+    for restore in (protection.protect_claim, protection.protect_volume):
+        yield edit(restore, "body", lambda original: lambda seen, at: STOP)

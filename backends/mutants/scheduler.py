@@ -42,7 +42,7 @@ def hostname_is_node_name() -> Iterable[Edit]:
     yield edit(binding_cycle, "reaches", make)
 
 
-@mutant("affinity-terms-anded", breaks=(), family="TERM")
+@mutant("affinity-terms-anded", breaks=("PVB-114", "PVB-115"), family="TERM")
 def affinity_terms_anded() -> Iterable[Edit]:
     """A volume's node must meet every term of its affinity, not one of them."""
 
@@ -212,7 +212,9 @@ def gives_up_after_failed_bind() -> Iterable[Edit]:
     yield edit(binding_cycle.give_up, "body", make)
 
 
-@mutant("binds-any-incarnation", breaks=(), after="kubernetes/kubernetes#102761", needs=("race",), family="NAME")
+@mutant(
+    "binds-any-incarnation", breaks=("PVB-110",), after="kubernetes/kubernetes#102761", needs=("race",), family="NAME"
+)
 def binds_any_incarnation() -> Iterable[Edit]:
     """The pod that is assigned is found by name alone, so a re-created one gets its predecessor's node."""
 
@@ -248,7 +250,7 @@ def assumptions_never_fade() -> Iterable[Edit]:
     yield edit(binding_cycle, "restore", lambda original: lambda seen, obj: None)
 
 
-@mutant("foreign-claim-blocks-all", breaks=(), after="kubernetes/kubernetes#53134", family="TERM")
+@mutant("foreign-claim-blocks-all", breaks=("PVB-114",), after="kubernetes/kubernetes#53134", family="TERM")
 def foreign_claim_blocks_all() -> Iterable[Edit]:
     """While a pod on some node uses a claim that is not bound, no other pod is placed."""
 

@@ -1,11 +1,12 @@
 """Sets that create, scale and delete in the wrong order, too early, or not at all."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from pvkit.backends.mutants.registry import Edit, edit, mutant
 from pvkit.backends.objects import deleting, get
-from pvkit.backends.reference import ordering, passes, replicas, scaling
+from pvkit.backends.reference import ordering, passes, replicas, scaling, updates
 from pvkit.backends.workloads import is_ready
 
 
@@ -142,3 +143,20 @@ def works_while_terminating() -> Iterable[Edit]:
 def min_ready_ignored() -> Iterable[Edit]:
     """A pod counts as available as soon as it is ready, whatever minReadySeconds says."""
     yield edit(ordering, "is_available", lambda original: lambda work, pod: is_ready(pod))
+
+
+@mutant("deletes-in-haste", breaks=("STS-103",), family="FIELD")
+def deletes_in_haste() -> Iterable[Edit]:
+    """A set gives its pods a second to stop, whatever they ask for."""
+
+    def make(original: Any) -> Any:
+        return lambda *about: replace(original(*about), options={"grace": 1})
+
+    for module in (scaling, updates):
+        yield edit(module, "remove", make)
+
+
+@mutant("replaces-for-ever", breaks=("STS-106",), family="GATE")
+def replaces_for_ever() -> Iterable[Edit]:
+    """A rolling update takes every pod for an outdated one, however new it is."""
+    yield edit(updates, "is_outdated", lambda original: lambda work, slot: not deleting(slot.pod))

@@ -5,6 +5,7 @@ from pvkit.backends.protocol import Operation
 from pvkit.strategies.digits import Digits
 from pvkit.strategies.moves.edits import bare
 from pvkit.strategies.moves.registry import move, pause
+from pvkit.strategies.statefulsets import stateful_set
 from pvkit.strategies.world import World
 
 FIXED: dict[str, tuple[Obj, ...]] = {
@@ -41,6 +42,46 @@ def write_again(world: World, numbers: Digits) -> None:
     else:
         world.invoke(Operation("update", put(found, ("metadata", "labels", "again"), "yes")))
     pause(world, numbers)
+
+
+@move("requests", weight=4, shows=("edits",))
+def read_what_was_written(world: World, numbers: Digits) -> None:
+    """An object is written, and read at once."""
+    found = world.pick(numbers.pick(("PersistentVolumeClaim", "PersistentVolume", "StatefulSet", "Pod")), numbers)
+    if found is not None:
+        world.patch(key(found), {"metadata": {"labels": {"written": numbers.pick(("once", "twice"))}}})
+        world.invoke(Operation("get", target=key(found)))
+        pause(world, numbers)
+
+
+@move("finalizers", weight=5)
+def strip(world: World, numbers: Digits) -> None:
+    """All finalizers are taken off a claim or volume that nobody wants to delete."""
+    found = world.pick(numbers.pick(("PersistentVolumeClaim", "PersistentVolume")), numbers)
+    if found is not None:
+        world.patch(key(found), {"metadata": {"finalizers": None}})
+        pause(world, numbers)
+
+
+@move("requests", weight=5)
+def write_what_others_decide(world: World, numbers: Digits) -> None:
+    """Somebody wants to move a pod, or to change what a set's revision records."""
+    kind = numbers.pick(("Pod", "ControllerRevision"))
+    found = world.pick(kind, numbers)
+    if found is None:
+        called = world.fresh("StatefulSet", numbers)
+        world.create(stateful_set(called))
+        world.settle()
+        found = world.pick(kind, numbers)
+    if found is not None:
+        world.patch(key(found), numbers.pick(DECIDED[kind]))
+        pause(world, numbers)
+
+
+DECIDED: dict[str, tuple[Obj, ...]] = {
+    "Pod": ({"spec": {"nodeName": "n2"}}, {"spec": {"nodeName": "n3"}}),
+    "ControllerRevision": ({"data": {"spec": {"replicas": 9}}}, {"data": {"other": True}}),
+}
 
 
 @move("requests", "finalizers", weight=5)
