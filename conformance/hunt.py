@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis.strategies import SearchStrategy
 
-from pvkit.backends.protocol import Backend
+from pvkit.backends.protocol import Backend, Budget
 from pvkit.conformance.execute import execute
 from pvkit.conformance.invariant import Invariant
 from pvkit.conformance.judge import judge
@@ -22,6 +22,8 @@ from pvkit.conformance.verdict import Verdict
 from pvkit.strategies.plan import Plan
 
 MOST_PLANS = 1_000_000
+BUDGET = Budget(turns=1_000)
+"""A drawn plan comes to rest after some hundred turns; a broken model may never, and need not be waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Hunter:
 
     def breach(self, plan: Plan) -> str:
         """How a plan breaks one of the promises, "" if it breaks none."""
-        results = judge(execute(plan, self._backend), self._wanted)
+        results = judge(execute(plan, self._backend, BUDGET), self._wanted)
         return next((entry.violations[0].message for entry in results if entry.verdict is Verdict.FAIL), "")
 
     def catch(self, shrink_seconds: float) -> Catch:
