@@ -40,13 +40,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """A mutant that was tried beside the run, to show that it could have failed. `caught` is None when not tried."""
+    """A mutant that was tried beside the run, to show that it could have failed. `caught` is None when not tried.
+
+    On a cluster it is a way of telling a history wrongly; `told` then says what was told.
+    """
 
     mutant: str = ""
     invariant: str = ""
     caught: bool | None = None
     plans: int = 0
     seconds: float = 0.0
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from pvkit.backends.protocol import Backend, Description, Refuses, Shares
 from pvkit.backends.reference.model import ReferenceModel
 from pvkit.conformance.crew import Crew
 from pvkit.conformance.execute import blamed, execute
+from pvkit.conformance.falsify import falsified
 from pvkit.conformance.history import History
 from pvkit.conformance.hunt import hunt
 from pvkit.conformance.invariant import Invariant
@@ -38,6 +39,8 @@ from pvkit.conformance.tally import Tallies, Tally
 from pvkit.conformance.verdict import Verdict
 from pvkit.strategies.plan import Plan, size
 
+MOST_SAMPLES = 24
+"""How many histories are kept, of which one is told wrongly in the end."""
 SHARE = 0.5
 """The part of a run's time that the canary may take at most, and that shrinking may take beside the run."""
 
@@ -68,6 +71,7 @@ class Run:
     done: int = 0
     start: float = field(default_factory=perf_counter)
     described: Description | None = None
+    samples: list[History] = field(default_factory=list)
     tallies: Tallies = field(init=False)
     shapes: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -154,6 +158,8 @@ class Run:
             self.shapes += found
             self.described = history.header.backend
             self.keep(history)
+            if len(self.samples) < MOST_SAMPLES and all(entry.verdict is not Verdict.FAIL for entry in results):
+                self.samples.append(history)
             self.done += 1
             seconds = perf_counter() - self.start
             broken = len(self.tallies.broken)
@@ -235,6 +241,18 @@ def release_canary(asked: Settings, plans: SearchStrategy[Plan], invariants: Seq
     return Canary(broken.id, id, catch.found, catch.plans, catch.seconds)
 
 
+def tell_wrongly(asked: Settings, histories: Sequence[History], invariants: Sequence[Invariant]) -> Canary:
+    """Judge a false copy of one of the histories; who judges must notice."""
+    start = perf_counter()
+    copy = falsified(histories, [entry.id for entry in invariants], asked.seed)
+    if copy is None:
+        return Canary()
+    noticed = next((entry for entry in judge(copy.history, invariants) if entry.verdict is Verdict.FAIL), None)
+    told = f"{copy.kind.id}: {copy.kind.sentence}, {copy.at.kind.lower()}/{copy.at.name}"
+    by = noticed.invariant.id if noticed is not None else " or ".join(copy.kind.notices)
+    return Canary(copy.kind.id, by, noticed is not None, 1, perf_counter() - start, told)
+
+
 def _at_version(version: str, plan: Plan) -> Plan:
     return replace(plan, setup=replace(plan.setup, kubernetes_version=version))
 
@@ -253,14 +271,17 @@ def run(
     when the backend cannot carry out a plan.
     """
     started, canary, interrupted = perf_counter(), Canary(), False
+    is_cluster = isinstance(backend, Shares)
     plans = plans.map(partial(_at_version, asked.kubernetes_version))
     under_way = Run(backend, invariants, asked, plans, hear, keep)
     try:
-        if asked.canary:
+        if asked.canary and not is_cluster:
             hear(Tick("trying a broken model first", 0, 0, 0.0))
             canary = release_canary(asked, plans, invariants)
         under_way.spent, under_way.start = perf_counter() - started, perf_counter()
         under_way.play()
+        if asked.canary and is_cluster:
+            canary = tell_wrongly(asked, under_way.samples, invariants)
         if asked.shrink:
             under_way.shrink()
     except KeyboardInterrupt:

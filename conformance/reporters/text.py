@@ -82,6 +82,9 @@ def canary(report: RunReport) -> str:
     if tried.caught is None:
         failed = any(line.verdict is Verdict.FAIL for line in report.lines)
         return "no canary was tried" + ("" if failed else ": nothing shows that this run could have failed")
+    if tried.told:
+        noticed = f"was noticed by {tried.invariant}" if tried.caught else "was NOT noticed: this run proves nothing"
+        return f"canary: a false copy of a history ({tried.told}) {noticed}"
     spent = f"{tried.plans} plans ({tried.seconds:.1f} s)"
     if tried.caught:
         return f"canary: {tried.mutant} was caught by {tried.invariant} after {spent}"

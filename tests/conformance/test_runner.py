@@ -12,6 +12,7 @@ from hypothesis.strategies import SearchStrategy
 from pvkit.backends.errors import UsageError
 from pvkit.backends.mutants.registry import all_mutants
 from pvkit.backends.protocol import Operation, Setup
+from pvkit.backends.reference.model import ReferenceModel
 from pvkit.conformance.catalogue import selected
 from pvkit.conformance.history import Change, History, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Invariant, Level, Memory, Scope, Violation, invariant
@@ -355,6 +356,33 @@ def test_a_canary_is_caught_beside_an_ordinary_run() -> None:
     report = run(Shelf(), selected(("PVB-056",)), asked, plans("smoke"))
     assert report.canary.caught is True
     assert all_mutants()[report.canary.mutant].canary
+
+
+def test_on_a_cluster_the_canary_is_a_history_told_wrongly() -> None:
+    class Cluster(ReferenceModel):
+        """The model, as if it were a cluster."""
+
+        def beside(self) -> "Cluster":
+            return Cluster()
+
+        def foresee(self, operations: Any) -> None:
+            pass
+
+        def leave(self) -> None:
+            pass
+
+        def limit(self, seconds: float) -> None:
+            pass
+
+    asked = Settings(profile="smoke", plans=20, seed=5)
+    drawn_calm = plans("smoke", ("sizes", "pairs"), False)
+    report = run(Cluster(), selected(), asked, drawn_calm)
+    assert report.canary.caught is True
+    assert f"canary: a false copy of a history ({report.canary.told}) was noticed by" in text.render(report)
+    asleep = [replace(entry, check=lambda evidence, memory: iter(())) for entry in selected()]
+    report = run(Cluster(), asleep, asked, drawn_calm)
+    assert (report.canary.caught, report.verdict, report.exit_code) == (False, "INVALID", 3)
+    assert "was NOT noticed: this run proves nothing" in text.render(report)
 
 
 def test_a_canary_that_no_plan_can_show_gets_away() -> None:
