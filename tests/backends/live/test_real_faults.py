@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -10,8 +11,17 @@ import pytest
 from pvkit.backends.live.cluster import down, names, up
 from pvkit.backends.live.components import Layout
 from pvkit.backends.live.disturbing import Disturber
+from pvkit.backends.live.opening import open_live
 from pvkit.backends.live.requests import request
-from pvkit.backends.protocol import Fault
+from pvkit.backends.protocol import Backend, Fault
+from pvkit.backends.reference.model import ReferenceModel
+from pvkit.conformance.catalogue import selected
+from pvkit.conformance.comparison import differences, settled_states
+from pvkit.conformance.execute import execute
+from pvkit.conformance.history import Asked, Expected, History
+from pvkit.conformance.judge import judge
+from pvkit.conformance.verdict import Verdict
+from pvkit.strategies.plan_file import read_plans
 from tests.backends.live.programs_for_tests import until
 from tests.backends.live.real_cluster import CLAIMS, comes_to_be, get, node, real_programs
 
@@ -22,6 +32,7 @@ SETS = "/apis/apps/v1/namespaces/default/statefulsets"
 SOON_SECONDS = 5.0
 """Far more than a binder needs, and far less than its resync period, which would hide that an event was lost."""
 
+PLANS = sorted((Path(__file__).parent / "faults").glob("*.yaml"))
 _numbers = count()
 
 
@@ -250,3 +261,31 @@ def test_what_no_cluster_can_do_is_told_with_its_reason(faults: Disturber) -> No
     outcome = faults.disturb(Fault("advance", {"seconds": 60.0}))
     assert (outcome.status, outcome.reason) == ("failed", "NotSupported")
     assert outcome.message == "time passes by itself on a cluster"
+
+
+@pytest.fixture(scope="module")
+def live(cluster: Layout) -> Iterator[Backend]:
+    backend = open_live(str(cluster.kubeconfig))
+    yield backend
+    backend.close()
+
+
+def broken(history: History) -> list[str]:
+    """The ids of promises that a history breaks, or that nobody can tell of for another reason than ledgers."""
+    wrong = (Verdict.FAIL, Verdict.UNKNOWN)
+    results = judge(history, selected((), ()))
+    return [entry.invariant.id for entry in results if entry.verdict in wrong and "ledgers" not in entry.reason]
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_a_plan_with_faults_ends_in_the_same_state_on_the_model_and_on_a_cluster(path: Path, live: Backend) -> None:
+    (plan,) = read_plans(path)
+    ours, theirs = execute(plan, ReferenceModel()), execute(plan, live)
+    refused = [entry.outcome.message for entry in theirs.entries if isinstance(entry, Asked) and entry.outcome.reason]
+    met = [[entry.met for entry in history.entries if isinstance(entry, Expected)] for history in (ours, theirs)]
+    ends = [settled_states(history)[-1] for history in (ours, theirs)]
+    assert refused == []
+    assert met == [[True] * len(plan.expect)] * 2
+    assert [calm for calm, _ in ends] == [True, True]
+    assert differences(ends[0][1], ends[1][1]) == []
+    assert (broken(ours), broken(theirs)) == ([], [])
