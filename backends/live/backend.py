@@ -7,12 +7,13 @@ writes, and each answer is placed among them (`TellsLate`).
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from time import monotonic
 
 from pvkit import __version__
-from pvkit.backends.errors import UsageError
+from pvkit.backends.errors import BackendError, UsageError
 from pvkit.backends.live.cleaning import Cleaner
 from pvkit.backends.live.cleanup import sweep
 from pvkit.backends.live.connection import Connection, path_of
@@ -52,6 +53,8 @@ READY_NODE: Obj = {
 FENCE_SECONDS = 5.0
 """How long a stream may be behind a list."""
 LEAST_LAG = 1.0
+LAST_LOOK_SECONDS = 1.0
+"""How long is waited, before a plan is cleared, for what it made to be seen."""
 DISTURBED_SECONDS = 10.0
 """How long rest is waited for while faults are in force: two views that are held apart can quarrel for ever."""
 
@@ -106,6 +109,10 @@ class LiveBackend:
         """End the plan under way."""
         self.clear()
 
+    def limit(self, seconds: float) -> None:
+        """Let no plan of the run go on after so many seconds from now."""
+        self._room.deadline = monotonic() + seconds
+
     @property
     def play(self) -> Play:
         """The plan under way."""
@@ -125,6 +132,7 @@ class LiveBackend:
         Raises `UsageError` for a world that this cluster cannot be.
         """
         self.clear()
+        self._room.check()
         reason = self.refuses(setup)
         if reason:
             raise UsageError(reason)
@@ -163,6 +171,7 @@ class LiveBackend:
 
     def invoke(self, operation: Operation) -> Outcome:
         """Ask as a client and return the answer."""
+        self._room.check()
         return self.play.invoke(operation)
 
     def fault_words(self) -> frozenset[str]:
@@ -183,9 +192,10 @@ class LiveBackend:
         seconds = min(seconds, DISTURBED_SECONDS) if disturbed else seconds
         limit = monotonic() + seconds
         while True:
+            self._room.check()
             since = play.tape.arrived
             wait = patience(play.tape.objects(), self._pace, play.time)
-            left = min(max(since, play.latest) + wait, limit) - monotonic()
+            left = min(max(since, play.latest) + wait, limit, self._room.deadline) - monotonic()
             if left > 0:
                 play.tape.wait(lambda since=since: play.tape.arrived > since, left)  # type: ignore[misc]
                 continue
@@ -230,6 +240,8 @@ class LiveBackend:
         play, self._play = self._play, None
         self._unrest.end()
         if play is not None:
+            with suppress(BackendError):  # What was made a moment ago may not have been seen yet.
+                play.fence(self._watches.absent, monotonic() + LAST_LOOK_SECONDS)
             Cleaner(self._connection, play.tape, play.names).remove(play.namespaces)
             self._watches.drop(play.tape)
         self._room.free(self)

@@ -31,7 +31,7 @@ class Cleaner:
         The rest of the namespaces goes a little later.
         """
         left = self._tape.objects()
-        loose = [obj for obj in left if _is_loose(obj)]
+        loose = [obj for obj in left if _is_loose(obj) and self._is_ours(obj)]
         for obj in left:
             if obj["kind"] == "StatefulSet":  # It would make again what else is deleted.
                 self._delete(obj)
@@ -56,6 +56,9 @@ class Cleaner:
     def _is_gone(self, obj: Obj) -> bool:
         last = self._tape.last.get(key(obj))
         return last is None or last.object is None or last.uid != uid(obj)
+
+    def _is_ours(self, obj: Obj) -> bool:
+        return obj["kind"] in NAMESPACED or self._names.made(obj)
 
     def _let_go(self, obj: Obj) -> None:
         """Take off what only the plan itself would have taken off, and end pods at once."""
@@ -91,7 +94,7 @@ class Cleaner:
 
     def _delete(self, obj: Obj, grace: int | None = None) -> None:
         """Delete an object if it still is the one that was seen, and it, or its namespace, was made by the run."""
-        if obj["kind"] not in NAMESPACED and not self._names.made(obj):
+        if not self._is_ours(obj):
             return
         options: Obj = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid(obj)}}
         if grace is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pvkit.backends.errors import Unavailable, UsageError
+from pvkit.backends.errors import OutOfTime, Unavailable, UsageError
 from pvkit.backends.live import backend as module
 from pvkit.backends.live.backend import LiveBackend
 from pvkit.backends.live.patience import Pace
@@ -350,3 +350,30 @@ def test_a_volume_that_was_not_made_by_the_run_is_not_deleted_by_a_plan(
     assert live.settle(Budget()).quiet
     live.clear()
     assert [at.kind for at in cluster.objects] == ["PersistentVolume"]
+
+
+def test_when_the_time_of_a_run_is_over_its_plans_end_and_are_cleared(cluster: FakeCluster, live: LiveBackend) -> None:
+    other = live.beside()
+    other.reset(Setup())
+    other.invoke(Operation("create", VOLUME))
+    live.limit(0.0)
+    for ask in (lambda: other.settle(Budget()), lambda: other.invoke(Operation("create", CLAIM))):
+        with pytest.raises(OutOfTime):
+            ask()
+    other.leave()
+    assert list(cluster.objects) == []
+    live.limit(60.0)
+    other.reset(Setup())
+    assert other.invoke(Operation("create", VOLUME)).status == "ok"
+    other.close()
+
+
+def test_who_waits_for_its_turn_is_told_when_the_time_is_over(live: LiveBackend) -> None:
+    other = live.beside()
+    for backend in (live, other):
+        backend.foresee([Operation("create", DEFAULT)])
+    live.reset(Setup())
+    live.limit(0.05)
+    with pytest.raises(OutOfTime):
+        other.reset(Setup())
+    other.close()

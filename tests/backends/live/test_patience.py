@@ -45,8 +45,9 @@ def test_where_all_is_done_nobody_is_waited_for() -> None:
         [bound()[1]],
         [put(stored(volume("v"), phase="Available"), ("spec", "claimRef"), {"namespace": "default", "name": "c"})],
         [bound()[0], put(bound()[1], ("spec", "accessModes"), ["ReadWriteMany"])],
+        [bound()[0], put(put(bound()[1], ("spec", "claimRef", "uid"), "other"), ("status", "phase"), "Released")],
     ],
-    ids=["unbound claim", "new volume", "volume of a claim that is gone", "reserved volume", "modes changed"],
+    ids=["unbound claim", "new volume", "volume of a claim that is gone", "reserved volume", "modes changed", "taken"],
 )
 def test_the_binder_looks_at_these_at_its_next_resync(objects: list[Obj]) -> None:
     assert waits(*objects) == PACE.resync * 1.5
