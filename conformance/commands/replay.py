@@ -57,8 +57,27 @@ def command(
             history = execute(plan, system, hear=None if quiet else Playback(click.echo, wide is not None))
             if recorder is not None:
                 recorder.write(history)
+            for note in passed_over(plan, history, system):
+                click.echo(f"passed over: {note}", err=True)
             codes.append(tell(plan.name or word, judge(history, invariants), history, strict))
     return 1 if 1 in codes else max(codes)
+
+
+def passed_over(plan: Any, history: Any, system: Any) -> list[str]:
+    """What of a plan its backend could not play, each with the reason: such a plan shows less than it could."""
+    from pvkit.backends.protocol import CanStep, Fault
+    from pvkit.conformance.history import Asked
+    from pvkit.strategies.plan import Turns
+
+    told = [
+        f"step {entry.step + 1}, {entry.request.word}: {entry.outcome.message}"
+        for entry in history.entries
+        if isinstance(entry, Asked) and isinstance(entry.request, Fault) and entry.outcome.reason == "NotSupported"
+        if entry.request.word != "heal"
+    ]
+    if not isinstance(system, CanStep) and (plan.schedule or any(isinstance(step, Turns) for step in plan.steps)):
+        told.append("turns and schedule: this backend cannot be told who goes next")
+    return told
 
 
 def tell(name: str, results: Any, history: Any, strict: bool) -> int:
