@@ -48,17 +48,20 @@ def docket_of(invariants: Iterable[Invariant], header: Header) -> Docket:
     lacking = frozenset(need for need, attribute in _EVIDENCE.items() if not getattr(header.backend, attribute))
     if GAPS in header.backend.lacks:
         lacking |= {GAPS}
-    return _docket(tuple(invariants), header.setup.kubernetes_version, lacking)
+    reasons = frozenset((need, header.backend.lacks[need]) for need in lacking if need in header.backend.lacks)
+    return _docket(tuple(invariants), header.setup.kubernetes_version, lacking, reasons)
 
 
 @lru_cache(maxsize=64)
-def _docket(named: tuple[Invariant, ...], version: str, lacking: frozenset[str]) -> Docket:
+def _docket(
+    named: tuple[Invariant, ...], version: str, lacking: frozenset[str], reasons: frozenset[tuple[str, str]]
+) -> Docket:
     invariants = tuple({entry.id: entry for entry in named}.values())
     cases: dict[tuple[str, str], dict[When | None, list[int]]] = {}
     followers: dict[type[Follower], None] = {}
     settled_in_advance: dict[int, tuple[Verdict, str]] = {}
     for place, entry in enumerate(invariants):
-        verdict = _verdict_in_advance(entry, version, lacking)
+        verdict = _verdict_in_advance(entry, version, lacking, dict(reasons))
         if verdict is not None:
             settled_in_advance[place] = verdict
             continue
@@ -98,13 +101,18 @@ def changed_parts(old: Obj | None, new: Obj | None) -> int:
     return spec | status << 1 | marks << 2
 
 
-def _verdict_in_advance(entry: Invariant, version: str, lacking: frozenset[str]) -> tuple[Verdict, str] | None:
+def _verdict_in_advance(
+    entry: Invariant, version: str, lacking: frozenset[str], reasons: dict[str, str]
+) -> tuple[Verdict, str] | None:
+    """What is known before anything is read; what a backend says that it cannot show is no doubt about it."""
     if version not in entry.versions:
         return Verdict.NOT_SUPPORTED, f"not promised by {version}"
     if GAPS in lacking:
         return Verdict.UNKNOWN, "events are missing from the history"
-    missing = [f"no {need}" for need in sorted(entry.needs & lacking)]
-    return (Verdict.UNKNOWN, f"the history has {', '.join(missing)}") if missing else None
+    missing = sorted(entry.needs & lacking)
+    if missing and all(need in reasons for need in missing):
+        return Verdict.NOT_SUPPORTED, "; ".join(reasons[need] for need in missing)
+    return (Verdict.UNKNOWN, f"the history has {', '.join(f'no {need}' for need in missing)}") if missing else None
 
 
 def _words(entry: Invariant) -> Iterable[tuple[str, str]]:

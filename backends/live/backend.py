@@ -50,6 +50,8 @@ READY_NODE: Obj = {
 }
 """The status of a node that nobody has to wait for; nodes are simulated where the kit makes them."""
 
+SIMULATED = "the nodes are simulated: no process runs and no storage is written, so nothing can be read back"
+NO_STORAGE = "the volumes of a run have no storage behind them, so nothing is written that could be read back"
 FENCE_SECONDS = 5.0
 """How long a stream may be behind a list."""
 LEAST_LAG = 1.0
@@ -151,12 +153,14 @@ class LiveBackend:
         if self._makes_nodes:
             held = {"annotations": {NODE_SELECTOR: f"{PLAN_LABEL}={play.names.tag}"}}
         for called in ("default", *setup.namespaces):
+            play.tape.active.add("Namespace")
             made = play.asker.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": called, **held}})
             play.setup.add(version(made))
         if not self._makes_nodes:
             self._adopt_nodes()
             return
         for node in setup.nodes:
+            play.tape.active.add("Node")
             marked = put(node, ("metadata", "labels"), {**(labels(node)), PLAN_LABEL: play.names.tag})
             made = play.asker.create({"apiVersion": "v1", "kind": "Node", **marked, "status": READY_NODE})
             play.setup.add(version(made))
@@ -222,7 +226,7 @@ class LiveBackend:
 
     def describe(self) -> Description:
         """The server, what it cannot show, and whether anything of this plan's events was missed."""
-        lacks = {"ledgers": "a live cluster does not tell what a storage backend holds"}
+        lacks = {"ledgers": SIMULATED if self._makes_nodes else NO_STORAGE}
         if self._makes_nodes:
             lacks["expansion"] = "nobody expands volumes where nodes and storage are simulated"
         if not self._makes_nodes:

@@ -99,6 +99,13 @@ def test_without_an_order_of_writes_what_needs_one_is_undecided() -> None:
     assert (result.verdict, result.reason) == (Verdict.UNKNOWN, "the history has no order")
 
 
+def test_what_a_backend_says_that_it_cannot_show_is_not_supported_for_its_reason() -> None:
+    rule = on_pods(lambda change: [Violation("no")], needs=("ledgers",))
+    header = Header(Setup(), Description("it", "1", "1.36", lacks={"ledgers": "nobody writes anything"}))
+    (result,) = judge(History(header, [EVENT]), [rule])
+    assert (result.verdict, result.reason) == (Verdict.NOT_SUPPORTED, "nobody writes anything")
+
+
 def test_a_promise_of_another_version_is_not_supported() -> None:
     result = verdict(on_pods(lambda change: [Violation("no")], versions=("1.37",)), EVENT)
     assert result.verdict is Verdict.NOT_SUPPORTED
