@@ -27,10 +27,13 @@ from pvkit.backends.live.calls import Call, call_of
 from pvkit.backends.live.components import CONTROL, LOOPBACK, Layout
 from pvkit.backends.live.furnishing import layout_in
 from pvkit.backends.live.line import Line, Trouble
+from pvkit.backends.live.sureness import Sureness
 from pvkit.backends.live.unrest import Unrest
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MOST_BYTES = 64 << 20
+SIMULATED = "kubelet"
+"""The actor that is KWOK."""
 _HOP = frozenset({"host", "connection", "content-length", "transfer-encoding", "keep-alive", "upgrade"})
 _REFUSALS = {
     "conflict": (409, "Conflict", "the object has been modified"),
@@ -48,6 +51,7 @@ class Proxy:
         self._session: ClientSession | None = None
         self.lines = {name: Line(name, ACTORS[name].kinds) for name in layout.lines if name != CONTROL}
         self.unrest = Unrest(layout, self.lines)
+        self.sureness = Sureness()
 
     async def passed(self, line: Line, request: web.Request) -> web.StreamResponse:
         """Answer one request of an actor."""
@@ -55,6 +59,8 @@ class Proxy:
         if call.verb == "watch":
             return await self._watch(line, call, request)
         body = await request.read()
+        if line.actor == SIMULATED:
+            body = self.sureness.sure(call, request.path, body)
         trouble = line.trouble(call, request.raw_path.encode() + b" " + body)
         if trouble is None:
             return await self._send(request, body)
@@ -98,6 +104,8 @@ class Proxy:
 
     async def _send(self, request: web.Request, body: bytes) -> web.StreamResponse:
         url, headers = self._asked(request)
+        if body.startswith(b"{") and "protobuf" in headers.get("Content-Type", ""):
+            headers["Content-Type"] = "application/json"
         try:
             async with self.session.request(request.method, url, headers=headers, data=body or None) as answer:
                 content = await answer.read()
@@ -120,6 +128,8 @@ class Proxy:
             reading = asyncio.create_task(_frames(answer.content, partial(line.take, stream), stream.ready.put_nowait))
             try:
                 while (frame := await stream.ready.get()) is not None:
+                    if line.actor == SIMULATED and call.kind == "Pod":
+                        self.sureness.learn(frame)
                     await response.write(frame)
             except ConnectionError:
                 pass  # Who watched has gone away.

@@ -23,7 +23,7 @@ from pvkit.conformance.judge import judge
 from pvkit.conformance.verdict import Verdict
 from pvkit.strategies.plan_file import read_plans
 from tests.backends.live.programs_for_tests import until
-from tests.backends.live.real_cluster import CLAIMS, comes_to_be, get, node, real_programs
+from tests.backends.live.real_cluster import CLAIMS, PODS, comes_to_be, get, node, real_programs
 
 pytestmark = pytest.mark.live
 
@@ -255,6 +255,24 @@ def test_a_binder_that_starts_without_seeing_claims_binds_none(cluster: Layout, 
     make(faults, "release", controller="binder", kind="PersistentVolumeClaim")
     until(lambda: faults.busy() == "", "the binder sees claims again")
     assert released["spec"]["claimRef"]["name"] == name
+
+
+def test_a_late_delete_of_the_simulated_kubelet_spares_the_pod_that_came_after(
+    cluster: Layout, faults: Disturber
+) -> None:
+    pod = {"metadata": {"name": "again"}, "spec": {"containers": [{"name": "c", "image": "registry.invalid/pause"}]}}
+    path = f"{PODS}/again"
+    request(cluster, "POST", PODS, pod)
+    comes_to_be(cluster, path, "status", "phase", value="Running")
+    make(faults, "delay", controller="kubelet", kind="Pod", verb="delete", turns=30)
+    request(cluster, "DELETE", path)
+    until(faults.busy, "the kubelet's delete is under way")
+    request(cluster, "DELETE", f"{path}?gracePeriodSeconds=0")
+    request(cluster, "POST", PODS, pod)
+    second = comes_to_be(cluster, path, "status", "phase", value="Running")["metadata"]["uid"]
+    until(lambda: faults.busy() == "", "the late delete has come")
+    assert get(cluster, path)["metadata"].get("deletionTimestamp") is None
+    assert get(cluster, path)["metadata"]["uid"] == second
 
 
 def test_what_no_cluster_can_do_is_told_with_its_reason(faults: Disturber) -> None:
