@@ -8,6 +8,7 @@ writes, and each answer is placed among them (`TellsLate`).
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from time import monotonic
@@ -55,6 +56,8 @@ NO_STORAGE = "the volumes of a run have no storage behind them, so nothing is wr
 FENCE_SECONDS = 5.0
 """How long a stream may be behind a list."""
 LEAST_LAG = 1.0
+REQUESTS_OF_A_REACTION = 10
+"""For how many requests, as slow as ours, a component has time until it has acted; on a busy machine that counts."""
 LAST_LOOK_SECONDS = 1.0
 """How long is waited, before a plan is cleared, for what it made to be seen."""
 DISTURBED_SECONDS = 10.0
@@ -198,7 +201,8 @@ class LiveBackend:
         while True:
             self._room.check()
             since = play.tape.arrived
-            wait = patience(play.tape.objects(), self._pace, play.time)
+            pace = replace(self._pace, reaction=max(self._pace.reaction, REQUESTS_OF_A_REACTION * play.slowness))
+            wait = patience(play.tape.objects(), pace, play.time)
             left = min(max(since, play.latest) + wait, limit, self._room.deadline) - monotonic()
             if left > 0:
                 play.tape.wait(lambda since=since: play.tape.arrived > since, left)  # type: ignore[misc]

@@ -128,6 +128,8 @@ def _api_server(layout: Layout) -> list[str]:
         f"--service-account-signing-key-file={layout.folder / 'service-account.key'}",
         f"--token-auth-file={layout.folder / 'tokens.csv'}",
         "--authorization-mode=RBAC",
+        "--enable-priority-and-fairness=false",
+        "--profiling=false",
         "--service-cluster-ip-range=10.0.0.0/24",
         "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
         "--enable-admission-plugins=PodNodeSelector,EventRateLimit",

@@ -141,6 +141,8 @@ def _sets(world: _World, busy: float) -> Iterator[float]:
         status = stateful_set.get("status") or {}
         if wait and (status.get("availableReplicas") or 0) < (status.get("readyReplicas") or 0):
             yield float(wait) + 1.0
+        if (status.get("observedGeneration") or 0) < (get(stateful_set, "metadata", "generation") or 0):
+            yield min(busy, LONGEST_BACK_OFF)  # It has not been looked at since it was changed.
         wanted = status.get("updateRevision")
         lost = wanted and (namespace(stateful_set), wanted) not in world.revisions  # Only its next pass makes it again.
         if lost or any(

@@ -1,6 +1,7 @@
 """One plan under way on a cluster: its names, what was seen of its objects, its answers, and what was told of both."""
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Collection
 from dataclasses import replace
 from time import monotonic
@@ -17,6 +18,8 @@ from pvkit.backends.objects import Key, Obj, key, version, without
 from pvkit.backends.protocol import Event, Operation, Outcome
 
 READS = ("get", "list")
+LATEST = 16
+"""How many of the latest requests tell how slow a cluster is."""
 MOVED_BY = {
     "StatefulSet": ("Pod", "PersistentVolumeClaim", "ControllerRevision"),
     "PersistentVolumeClaim": ("PersistentVolume", "Pod"),
@@ -49,6 +52,7 @@ class Play:
         self._connection, self._answers = connection, Answers()
         self._fenced = 0
         self._told: list[int] = []
+        self._took: deque[float] = deque(maxlen=LATEST)
         self._time_told = 0.0
         self._before: dict[Key, Obj] = {}
 
@@ -57,10 +61,16 @@ class Play:
         """Seconds since the plan began."""
         return monotonic() - self.start
 
+    @property
+    def slowness(self) -> float:
+        """Seconds of the slowest of the latest requests: who is slow to answer is slow to act, too."""
+        return max(self._took, default=0.0)
+
     def invoke(self, operation: Operation) -> Outcome:
         """Ask as a client; names go out with this plan's tag and come back without it."""
         known = self._known(operation)
         self.tape.active.add(kind_of(operation))
+        start = monotonic()
         try:
             found = self.asker.ask(operation)
         except ApiError as error:
@@ -76,6 +86,7 @@ class Play:
             return Outcome("unknown", 0, "Unavailable", str(error))
         finally:
             self.latest = monotonic()
+            self._took.append(self.latest - start)
         self._take_down(operation, found, known)
         return Outcome("ok", 201 if operation.verb == "create" else 200, object=self._as_told(found))
 
@@ -123,7 +134,9 @@ class Play:
         kinds = sorted(active.union(*(MOVED_BY.get(kind, ()) for kind in active)).difference(absent))
         if not kinds:
             return True
+        start = monotonic()
         found = fence(self._connection, self.tape, kinds, self.namespaces, limit)
+        self._took.append((monotonic() - start) / len(kinds))
         self._fenced = max(self._fenced, found)
         if found:
             self.tape.active.difference_update(active)

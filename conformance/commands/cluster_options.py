@@ -62,8 +62,10 @@ def opened(spec: str, given: Mapping[str, Any]) -> Any:
     return open_live(given["kubeconfig"], given["context"], given["yes"], asker(), partial(click.echo, err=True))
 
 
-def drawn_for(backend: Any, profile: str, parallel: int) -> "SearchStrategy[Plan]":
-    """Plans for a cluster, with no wait longer than it need be.
+def drawn_for(
+    backend: Any, profile: str, parallel: int, about: tuple[str, ...] | None = None
+) -> "SearchStrategy[Plan]":
+    """Plans for a cluster, with no wait longer than it need be; of the features in `about`, if that is given.
 
     Of several that are played at once only one may be about default classes, so few of them are drawn then.
     """
@@ -72,7 +74,7 @@ def drawn_for(backend: Any, profile: str, parallel: int) -> "SearchStrategy[Plan
     from pvkit.conformance.fidelity import hurried
     from pvkit.strategies.plans import plans
 
-    features, described = playable(backend), backend.describe()
+    features, described = about or playable(backend), backend.describe()
     drawn = plans(profile, features, False)
     if parallel > 1:
         without = plans(profile, tuple(entry for entry in features if entry != "defaults"), False)
