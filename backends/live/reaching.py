@@ -49,7 +49,8 @@ def contexts(kubeconfig: str | None) -> list[str]:
     try:
         listed, _ = config.list_kube_config_contexts(kubeconfig_of(kubeconfig))  # type: ignore[no-untyped-call]
     except config.ConfigException as error:
-        raise UsageError(f"no usable kubeconfig: {error}; name one with --kubeconfig or KUBECONFIG") from None
+        named = f" {kubeconfig_of(kubeconfig)}" if kubeconfig else ""
+        raise UsageError(f"no usable kubeconfig{named}: {error}; name one with --kubeconfig or KUBECONFIG") from None
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise _malformed(kubeconfig, error) from None
     return [entry["name"] for entry in listed]
