@@ -72,6 +72,9 @@ class Line:
         self.expected = set(kinds)
         self.held: set[str] = set()
         self.blank: set[str] = set()
+        self.hideable: set[str] = set()
+        """The kinds of which it lets a watch tell first what exists; others it lists, and a list is not hidden."""
+
         self.troubles: list[Trouble] = []
         self.streams: set[Stream] = set()
         self.under_way = self.met = 0
@@ -82,6 +85,8 @@ class Line:
         """A watch begins; `initial` when it tells what exists first."""
         stream = Stream(kind, synced=not initial, hidden=initial and kind in self.blank)
         self.streams.add(stream)
+        if initial:
+            self.hideable.add(kind)
         self._look()
         return stream
 

@@ -68,6 +68,9 @@ class Unrest:
     async def _crash(self, line: Line, only: str, after: int = 0, lists: Mapping[str, str] | None = None) -> str:
         if line.actor in self._frozen:
             return f"{line.actor} is paused, and a process that is started again is not"
+        listed = set(lists or ()) - line.hideable
+        if listed:
+            return f"{line.actor} lists {', '.join(sorted(listed))} by a request, which cannot be made to look empty"
         if after > 0:
             line.troubles.append(Trouble("crash", nth=after, only=only))
             return ""

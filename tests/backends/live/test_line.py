@@ -113,6 +113,13 @@ def test_after_a_restart_that_sees_nothing_what_exists_comes_with_the_release() 
     assert (before, told(stream)) == ([END], [b"old", b"new"])
 
 
+def test_only_what_a_watch_tells_first_can_be_hidden() -> None:
+    line = Line("binder")
+    line.open(CLAIM, initial=True)
+    line.open("Pod", initial=False)
+    assert line.hideable == {CLAIM}
+
+
 def test_a_restart_ends_what_was_held() -> None:
     line, _ = held(b"one")
     line.restart([])

@@ -158,6 +158,12 @@ def test_the_state_of_each_actor_is_told(behind: Behind) -> None:
     assert (told["binder"]["held"], told["scheduler"]["held"]) == (["Pod"], [])
 
 
+def test_a_list_that_an_actor_asks_for_cannot_be_made_to_look_empty(behind: Behind) -> None:
+    fault = {"word": "crash", "options": {"controller": "scheduler", "lists": {"Pod": "empty"}}}
+    told = behind.ask("POST", "/", fault, CONTROL)[1]["lacks"]
+    assert told == "scheduler lists Pod by a request, which cannot be made to look empty"
+
+
 def test_whom_the_cluster_does_not_have_cannot_be_disturbed(behind: Behind) -> None:
     fault = {"word": "freeze", "options": {"controller": "kubelet"}}
     assert behind.ask("POST", "/", fault, CONTROL) == (200, {"lacks": "this cluster has no kubelet"})
