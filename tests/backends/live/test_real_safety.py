@@ -24,11 +24,10 @@ from pvkit.backends.live.requests import request
 from pvkit.backends.objects import Key, Obj, phase, put
 from pvkit.backends.protocol import Budget, Operation, Setup
 from pvkit.backends.storage import DEFAULT_CLASS, storage_class, volume_name
-from pvkit.conformance.commands.cluster_options import playable
+from pvkit.conformance.commands.cluster_options import drawn_for
 from pvkit.conformance.execute import execute
 from pvkit.conformance.history import Asked
 from pvkit.strategies.plan import Plan
-from pvkit.strategies.plans import plans
 from tests.backends.live.bystanders import THEIRS, claim, picture, plant, volume
 from tests.backends.live.calling import call
 from tests.backends.live.programs_for_tests import program, until
@@ -81,7 +80,7 @@ def drawn(backend: LiveBackend, wanted: int) -> list[Plan]:
         max_examples=wanted, database=None, deadline=None, derandomize=True, phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(plans("smoke", playable(backend), False))
+    @given(drawn_for(backend, "smoke", 1))
     def each(plan: Plan) -> None:
         found.append(plan)
 
