@@ -54,7 +54,9 @@ class Connection:
             client: Any = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
             where = f" {kubeconfig}" if kubeconfig else ""
-            raise UsageError(f"no usable kubeconfig{where}: {error}; name one with --kubeconfig or KUBECONFIG") from None
+            raise UsageError(
+                f"no usable kubeconfig{where}: {error}; name one with --kubeconfig or KUBECONFIG"
+            ) from None
         self.server = str(client.configuration.host)
         told, bypass = client.configuration, client.configuration.no_proxy or ""
         self.proxy = "" if not told.proxy or should_bypass_proxies(self.server, no_proxy=bypass) else str(told.proxy)

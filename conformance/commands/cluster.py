@@ -54,7 +54,7 @@ def build(kubernetes_version: str, binaries: Path | None, quiet: bool) -> int:
 
     It takes some ten minutes on two cores and needs Go: `pip install 'pvkit[cluster]'` brings it.
     """
-    programs = _programs(kubernetes_version, binaries, quiet, strict=False)
+    programs = programs_for(kubernetes_version, binaries, quiet, strict=False)
     click.echo(f"Kubernetes {programs.version}: {programs.heads['kube-apiserver'][0]} ({programs.source})")
     _tell_emulation(programs, kubernetes_version)
     return 0
@@ -68,7 +68,11 @@ def build(kubernetes_version: str, binaries: Path | None, quiet: bool) -> int:
     "--node", "labelled", multiple=True, metavar="NAME[,KEY=VALUE]...", help="A node with labels; repeatable."
 )
 @click.option(
-    "--resync-seconds", type=click.FloatRange(0.1), default=15, show_default=True, help="Of the volume binder."
+    "--resync-seconds",
+    type=click.FloatRange(0.1),
+    default=1,
+    show_default=True,
+    help="Of the volume binder; elsewhere it is 15, and what waits for it takes so long.",
 )
 @click.option("--faults", is_flag=True, help="Let plans disturb its components; each controller is then a process.")
 @located
@@ -78,7 +82,7 @@ def up(
     kubernetes_version: str,
     nodes: int | None,
     labelled: tuple[str, ...],
-    resync_seconds: int,
+    resync_seconds: float,
     faults: bool,
     binaries: Path | None,
     quiet: bool,
@@ -89,7 +93,7 @@ def up(
 
     plain = nodes if nodes is not None else 0 if labelled else DEFAULT_NODES
     manifests = [node_of(f"n{number}") for number in range(1, plain + 1)] + [node_of(text) for text in labelled]
-    programs = _programs(kubernetes_version, binaries, quiet)
+    programs = programs_for(kubernetes_version, binaries, quiet)
     emulated = _tell_emulation(programs, kubernetes_version)
     begin = monotonic()
     layout = cluster.up(name, programs, manifests, emulation(programs, kubernetes_version), resync_seconds, faults)
@@ -137,7 +141,7 @@ def node_of(text: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": {HOSTNAME: name, **dict(pair.split("=", 1) for pair in pairs)}}}
 
 
-def _programs(wanted: str, binaries: Path | None, quiet: bool, strict: bool = True) -> "Programs":
+def programs_for(wanted: str, binaries: Path | None, quiet: bool, strict: bool = True) -> "Programs":
     """The programs, built if they are nowhere; notes on them go to standard error."""
     from pvkit.backends.live.build import build as make
     from pvkit.backends.live.modules import choose, control_plane
