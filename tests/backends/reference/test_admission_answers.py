@@ -3,7 +3,7 @@
 import pytest
 
 from pvkit.backends.objects import Obj
-from tests.backends.reference.api_answers import Asked, cases, expected
+from pvkit.conformance.api_answers import Asked, cases, expected
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case["case"].replace(" ", "-"))

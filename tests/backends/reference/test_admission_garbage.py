@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pvkit.backends.errors import ApiError
 from pvkit.backends.objects import Obj, key
-from tests.backends.reference.api_answers import Asked, book
+from pvkit.conformance.api_answers import Asked, book
 
 KINDS = sorted(book()["bases"])
 scalars = st.one_of(

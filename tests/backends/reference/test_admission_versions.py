@@ -6,7 +6,7 @@ import pytest
 
 from pvkit.backends.errors import ApiError
 from pvkit.backends.objects import Obj
-from tests.backends.reference.api_answers import Asked
+from pvkit.conformance.api_answers import Asked
 
 CLAIM, CLASS, SET, POD = "PersistentVolumeClaim", "StorageClass", "StatefulSet", "Pod"
 VOLUME = "PersistentVolume"

@@ -1,10 +1,10 @@
-"""The answers of a real API server (`api_cases.yaml`), and how the model is asked the same."""
+"""The answers of a real API server (`answers/api_cases.yaml`), and how the model or a server is asked the same."""
 
 import copy
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -19,14 +19,35 @@ from pvkit.backends.reference.store import Store
 UID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 VERSIONS = re.compile(r"\(\d+\) does not match the ResourceVersion in record \(\d+\)")
 FIVE = re.compile("Bad_[a-z0-9]{5}")
-TIME = "2026-01-01T00:00:"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+FIRST, LAST = "2026", "2030"
+"""The years in which a time may lie that a server gave; the cases themselves name times before and after."""
+
+
+class Api(Protocol):
+    """What answers requests: the model's store, or a server."""
+
+    def create(self, obj: Obj) -> Obj:
+        """Store a new object, or bind a pod."""
+
+    def read(self, at: Key, /) -> Obj | None:
+        """What is stored, None if nothing is."""
+
+    def update(self, obj: Obj, subresource: str = "") -> Obj:
+        """Replace an object."""
+
+    def patch(self, at: Key, patch: Any, subresource: str = "") -> Obj:
+        """Change an object by a merge patch, or a JSON patch if it is a list."""
+
+    def delete(self, at: Key, /, **options: Any) -> Obj | None:
+        """Ask for an object's end."""
 
 
 @cache
 def book() -> Any:
     """The whole file."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load((Path(__file__).parent / "api_cases.yaml").read_text(), loader)
+    return yaml.load((Path(__file__).parent / "answers" / "api_cases.yaml").read_text(), loader)
 
 
 def cases() -> list[Obj]:
@@ -55,17 +76,24 @@ def plain(tree: Any) -> Any:
 
 
 def _worded(text: str) -> str:
-    if text.startswith(TIME):
+    if TIME.fullmatch(text) and FIRST <= text < LAST:
         return "<time>"
     return FIVE.sub("Bad_<five>", UID.sub("<uid>", text))
+
+
+_NEVER_TOLD = ("uid", "resourceVersion", "managedFields")
+_OF_MACHINES = ("daemonEndpoints", "nodeInfo")
+"""What a server stores of a node's machine, empty until a kubelet tells; the model has no machines."""
 
 
 def told(obj: Obj | None) -> Obj:
     """What the answers tell of a stored object."""
     if obj is None:
         return {}
-    metadata = {field: value for field, value in obj["metadata"].items() if field not in ("uid", "resourceVersion")}
+    metadata = {field: value for field, value in obj["metadata"].items() if field not in _NEVER_TOLD}
     shown: Obj = plain({**obj, "metadata": metadata})
+    if obj.get("kind") == "Node" and "status" in shown:
+        shown["status"] = {field: value for field, value in shown["status"].items() if field not in _OF_MACHINES}
     return {field: value for field, value in shown.items() if field not in ("apiVersion", "kind")}
 
 
@@ -82,15 +110,22 @@ def difference(before: Obj, after: Obj) -> Obj:
     return gone | changed
 
 
-class Asked:
-    """A store that is asked what a case asks."""
+def model_of(case: Obj) -> Store:
+    """The model's API server, with nothing in it but the namespace `default`."""
+    store = Store(Setup(case.get("kubernetes", "1.36"), gates=case.get("gates", {})), Clock())
+    store.create({"kind": "Namespace", "metadata": {"name": "default"}})
+    return store
 
-    def __init__(self, case: Obj) -> None:
-        self.store = Store(Setup(case.get("kubernetes", "1.36"), gates=case.get("gates", {})), Clock())
-        self.store.create({"kind": "Namespace", "metadata": {"name": "default"}})
+
+class Asked:
+    """The model's API server, or another, that is asked what a case asks."""
+
+    def __init__(self, case: Obj, api: Api | None = None) -> None:
+        self.store: Any = model_of(case) if api is None else api
+        self.at, self.sent = Key("", "", ""), dict[str, Any]()
 
     def answer(self, ask: Obj) -> Obj:
-        """The answer of the model, in the form of the file."""
+        """The answer, in the form of the file."""
         ask = expand(ask)
         verb = next(iter(ask))
         self.at, self.sent = self._target(ask, ask[verb])
@@ -104,7 +139,7 @@ class Asked:
         answer: Obj = {"code": 201 if verb in ("create", "bind") else 200}
         if after is None:
             return {**answer, "gone": True}
-        if after is before:
+        if before is not None and _version(after) == _version(before):
             return {**answer, "same": True}
         known = (
             plain({field: value for field, value in self.sent.items() if field != "kind"}) if created else told(before)
@@ -120,9 +155,11 @@ class Asked:
         return Key(kind, where if kind in NAMESPACED else "", name), sent
 
     def create(self, ask: Obj, before: Obj | None) -> str:
+        """Send a new object; returns its name."""
         return str(self.store.create(self._placed())["metadata"]["name"])
 
     def replace(self, ask: Obj, before: Obj | None) -> None:
+        """Send a whole object in place of the stored one."""
         self.store.update(self._placed(), ask.get("sub", ""))
 
     def _placed(self) -> Obj:
@@ -130,20 +167,28 @@ class Asked:
         return {**self.sent, "metadata": metadata}
 
     def update(self, ask: Obj, before: Obj | None) -> None:
+        """Send the stored object back with something changed."""
         self.store.update(patched(before or {}, ask.get("with") or {}), ask.get("sub", ""))
 
     def patch(self, ask: Obj, before: Obj | None) -> None:
+        """Send a patch."""
         self.store.patch(self.at, ask["with"], ask.get("sub", ""))
 
     def bind(self, ask: Obj, before: Obj | None) -> None:
+        """Bind a pod to a node."""
         assert before is not None
         self.store.create(binding(before, ask["with"]["node"]))
 
     def delete(self, ask: Obj, before: Obj | None) -> None:
+        """Ask for the end of an object."""
         stored = (before or {}).get("metadata") or {}
         own = {"$uid": stored.get("uid"), "$version": stored.get("resourceVersion")}
         options = {word: own.get(value, value) for word, value in (ask.get("options") or {}).items()}
         self.store.delete(self.at, **options)
+
+
+def _version(obj: Obj) -> Any:
+    return obj["metadata"].get("resourceVersion")
 
 
 def _sends(ask: Obj) -> bool:
@@ -155,7 +200,8 @@ def _refusal(error: ApiError) -> Obj:
     if error.code != 500:
         answer["reason"] = error.reason
     if error.causes:
-        return {**answer, "causes": sorted(_cause(cause) for cause in error.causes)}
+        told_once = {tuple(_cause(cause)) for cause in error.causes}  # A real server tells some causes twice or more.
+        return {**answer, "causes": sorted(map(list, told_once))}
     versions = "(<v>) does not match the ResourceVersion in record (<v>)"
     return {**answer, "message": _known(VERSIONS.sub(versions, _worded(error.message)).split("\n")[0])}
 
@@ -166,8 +212,8 @@ def _cause(cause: Cause) -> list[str]:
 
 
 def _known(message: str) -> str:
-    """A message up to what only Go knows: the names of its types."""
-    return message.partition("json: cannot unmarshal")[0]
+    """A message up to what only Go knows: the names of its types and files."""
+    return message.partition("json: cannot unmarshal")[0].partition(' "pkg/runtime/')[0]
 
 
 def expected(step: Obj) -> Obj:
