@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from time import sleep
+from time import perf_counter, sleep
 from typing import Any
 from urllib.parse import quote
 
@@ -146,14 +146,14 @@ def stop_others(layout: Layout) -> None:
 
 def compared(connection: Connection, minor: str, hear: Listener = deaf) -> Iterator[Answered]:
     """Every request of the table that is about this version, asked of both."""
-    server = Server(connection)
+    server, start = Server(connection), perf_counter()
     asked = [case for case in cases() if case.get("kubernetes", "1.36") == minor and not case.get("gates")]
     for number, case in enumerate(asked):
         try:
             yield from _one(case, server)
         finally:
             server.clear()
-        hear(Tick("cases", number + 1, len(asked), 0.0, broken=0))
+        hear(Tick("cases", number + 1, len(asked), perf_counter() - start))
 
 
 def _one(case: Obj, server: Server) -> Iterator[Answered]:
