@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from pvkit.backends.errors import KitError
 from pvkit.backends.mutants.registry import MutantModel, all_mutants, named
 from pvkit.backends.protocol import Fault, Operation
 from pvkit.conformance.catalogue import all_invariants
@@ -108,7 +109,10 @@ def try_pair(pair: Pair, seed: int, seconds: float, naive: bool = False, shrink:
     wanted = [entry for entry in all_invariants() if entry.id == pair.invariant]
     strategy = naive_plans() if naive else plans_about(wanted)
     backend = MutantModel(named(pair.mutant))
-    return hunt(backend, wanted, strategy, seed, seconds, shrink_seconds=seconds if shrink else 0.0)
+    try:
+        return hunt(backend, wanted, strategy, seed, seconds, shrink_seconds=seconds if shrink else 0.0)
+    except KitError as error:  # A mutant that cannot play a plan proves nothing; the other pairs go on.
+        return Catch(seconds, 0, message=str(error))
 
 
 def trials(

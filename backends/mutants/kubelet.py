@@ -145,8 +145,8 @@ def hostname_for_everybody() -> Iterable[Edit]:
     """Endpoints of any service carry the pods' hostnames."""
 
     def make(original: Any) -> Any:
-        def endpoint(pod: Any, service: Any) -> Any:
-            made = original(pod, service)
+        def endpoint(pod: Any, *seen: Any) -> Any:
+            made = original(pod, *seen)
             host = pod["spec"].get("hostname")
             return {**made, "hostname": host} if made is not None and host else made
 

@@ -141,6 +141,6 @@ def unready_pods_not_published() -> Iterable[Edit]:
     """A pod that is not ready has no endpoint at all."""
 
     def make(original: Any) -> Any:
-        return lambda pod, service: original(pod, service) if is_ready(pod) else None
+        return lambda pod, *seen: original(pod, *seen) if is_ready(pod) else None
 
     yield edit(endpoints, "endpoint", make)

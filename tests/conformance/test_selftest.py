@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from pvkit.backends.errors import BackendError
 from pvkit.conformance import selftest
 from pvkit.conformance.cli import pvkit
 from pvkit.conformance.hunt import Catch
@@ -38,6 +39,16 @@ def test_interrupted_trials_tell_what_they_came_to_and_leave_no_process() -> Non
         selftest.trials([PAIR], 50, seconds=60.0, workers=1, done=enough)
     assert [len(standing.catches) for standing in stopped.value.standings] == [1]
     assert multiprocessing.active_children() == []
+
+
+def test_a_mutant_that_cannot_play_a_plan_is_told_as_not_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raising(*asked: Any, **more: Any) -> Catch:
+        raise BackendError("the backend MutantModel raised TypeError")
+
+    monkeypatch.setattr(selftest, "hunt", raising)
+    caught = selftest.try_pair(PAIR, 1, 2.0)
+    assert not caught.found
+    assert "TypeError" in caught.message
 
 
 def test_trials_whose_workers_were_ended_tell_what_they_came_to() -> None:
