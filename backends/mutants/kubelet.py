@@ -13,7 +13,13 @@ from pvkit.backends.storage import volume_name
 from pvkit.backends.workloads import claim_keys, is_finished, node_name
 
 
-@mutant("late-delete-hits-successor", breaks=(), after="kubernetes/kubernetes#25224", needs=("late",), family="NAME")
+@mutant(
+    "late-delete-hits-successor",
+    breaks=("STS-113",),
+    after="kubernetes/kubernetes#25224",
+    needs=("late",),
+    family="NAME",
+)
 def late_delete_hits_successor() -> Iterable[Edit]:
     """The last delete of a pod names no UID, so one that is late removes the pod that came after."""
 

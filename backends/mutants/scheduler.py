@@ -153,7 +153,7 @@ def delayed_ignores_node() -> Iterable[Edit]:
     yield edit(binding_cycle, "reaches", lambda original: lambda volume, node: True)
 
 
-@mutant("selected-node-ignored", breaks=(), after="kubernetes/kubernetes#75652", family="RESERVE")
+@mutant("selected-node-ignored", breaks=("PVB-118",), after="kubernetes/kubernetes#75652", family="RESERVE")
 def selected_node_ignored() -> Iterable[Edit]:
     """A claim whose volume is being made for one node lets its pod go to any other."""
 
@@ -224,13 +224,13 @@ def binds_any_incarnation() -> Iterable[Edit]:
     yield edit(binding_cycle, "binding", make)
 
 
-@mutant("volume-events-lost", breaks=(), after="kubernetes/kubernetes#93552", family="WAKE")
+@mutant("volume-events-lost", breaks=("PVB-117",), after="kubernetes/kubernetes#93552", family="WAKE")
 def volume_events_lost() -> Iterable[Edit]:
     """A new volume does not bring back the pods that wait for one."""
     yield edit(scheduling.SCHEDULER, "watches", lambda original: {**original, "PersistentVolume": nothing})
 
 
-@mutant("claim-events-lost", breaks=(), after="kubernetes/kubernetes#73216", family="WAKE")
+@mutant("claim-events-lost", breaks=("PVB-117",), after="kubernetes/kubernetes#73216", family="WAKE")
 def claim_events_lost() -> Iterable[Edit]:
     """A claim that becomes bound does not bring back the pods that use it."""
     yield edit(scheduling.SCHEDULER, "watches", lambda original: {**original, "PersistentVolumeClaim": nothing})

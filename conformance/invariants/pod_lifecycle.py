@@ -6,7 +6,7 @@ go of a pod by force, or of a node for good, is told that this no longer holds.
 
 from collections.abc import Iterator
 
-from pvkit.backends.objects import Key, Obj, deleting, get, name, phase, uid
+from pvkit.backends.objects import Key, Obj, deleting, get, name, owners, phase, uid
 from pvkit.backends.workloads import is_finished, is_parallel, node_name, ordinals
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
@@ -20,6 +20,7 @@ from pvkit.conformance.invariants.sets import (
     POD,
     POD_CHANGED,
     POD_GONE,
+    is_exact,
     is_leaving,
     node_troubled,
 )
@@ -226,3 +227,37 @@ def pods_are_not_replaced_over_and_over(change: Change, memory: Memory) -> Findi
         yield Violation(
             f"{name(act.pod)} was replaced {memory[at]} times without a reason", (act.pod, act.stateful_set)
         )
+
+
+def _goes_or_is_collectable(change: Change) -> bool:
+    return (change.gone and change.old is not None) or _is_collectable_or_going(change)
+
+
+@invariant(
+    "STS-113",
+    scope=Scope.EACH_STEP,
+    level=Level.CONTRACT,
+    source=f"POD-12, HB-020; {TERMINATION_DOC}",
+    on=(POD,),
+    needs=("order",),
+    follows=(Cuts,),
+    when=_goes_or_is_collectable,
+)
+def pods_of_nobody_are_kept(change: Change, memory: Memory) -> Findings:
+    """A pod without owners is deleted by its client, with its namespace or for its node, and by nobody else."""
+    pod, state = change.old, change.state
+    if _collectable(change):
+        memory[change.key] = change.event.index
+        if len(memory) > MOST_REMEMBERED:
+            del memory[next(iter(memory))]
+    if pod is None or owners(pod) or change.life.touched("owners", "status"):
+        return
+    if not begins_to_go(change):
+        if change.gone:
+            yield HELD
+        return
+    if is_finished(pod) or is_leaving(state, change.key.namespace) or (change.gone and not is_exact(state)):
+        return
+    if memory.get(change.key, -2) > state.follow(Cuts).since or node_troubled(state, pod):
+        return
+    yield Violation(f"{name(pod)} was deleted by nobody's wish", (pod,))
