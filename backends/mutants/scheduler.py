@@ -129,7 +129,7 @@ def delayed_ignores_size() -> Iterable[Edit]:
     yield edit(volume_binding, "requested", lambda original: lambda claim: 0)
 
 
-@mutant("delayed-ignores-volume-mode", breaks=(), after="kubernetes/kubernetes#84049", family="TERM")
+@mutant("delayed-ignores-volume-mode", breaks=("PVB-004",), after="kubernetes/kubernetes#84049", family="TERM")
 def delayed_ignores_volume_mode() -> Iterable[Edit]:
     """With WaitForFirstConsumer block and filesystem volumes are the same."""
     yield edit(volume_binding, "volume_mode", lambda original: lambda obj: "Filesystem")
@@ -177,7 +177,13 @@ def _without_node(claim: Any) -> Any:
     return without(claim, ("metadata", "annotations", SELECTED_NODE)) if annotations(claim) else claim
 
 
-@mutant("two-pods-choose-one-volume", breaks=(), after="volcano-sh/volcano#2973", needs=("race",), family="RESERVE")
+@mutant(
+    "two-pods-choose-one-volume",
+    breaks=("PVB-035", "PVB-040"),
+    after="volcano-sh/volcano#2973",
+    needs=("race",),
+    family="RESERVE",
+)
 def two_pods_choose_one_volume() -> Iterable[Edit]:
     """What is assumed for one pod is not seen when the next one chooses, and the later write wins."""
 
@@ -236,7 +242,13 @@ def claim_events_lost() -> Iterable[Edit]:
     yield edit(scheduling.SCHEDULER, "watches", lambda original: {**original, "PersistentVolumeClaim": nothing})
 
 
-@mutant("assumptions-never-fade", breaks=(), after="kubernetes/kubernetes#66106", needs=("race",), family="RESERVE")
+@mutant(
+    "assumptions-never-fade",
+    breaks=("PVB-115",),
+    after="kubernetes/kubernetes#66106",
+    needs=("race",),
+    family="RESERVE",
+)
 def assumptions_never_fade() -> Iterable[Edit]:
     """What was once assumed of a volume is believed whatever the API server says later."""
 

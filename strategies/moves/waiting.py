@@ -111,6 +111,19 @@ def next_incarnation(world: World, numbers: Digits) -> None:
     pause(world, numbers)
 
 
+@move("block", weight=4, shows=("delayed",))
+def promise_what_does_not_fit(world: World, numbers: Digits) -> None:
+    """A volume is promised to a claim that waits for its pod, and is of another volume mode, or of the same."""
+    world.ensure(storage_class("late", LATE))
+    mine = Key("PersistentVolumeClaim", "default", world.fresh("PersistentVolumeClaim", numbers))
+    block = Trait("block", {"volumeMode": "Block"})
+    asked, given = numbers.pick((((), (block,)), ((block,), ()), ((block,), (block,))))
+    world.create(volume(world.fresh("PersistentVolume", numbers), reserved(mine), *given, storage_class="late"))
+    world.create(claim(mine.name, *asked, storage_class="late"))
+    world.create(pod(world.fresh("Pod", numbers), mine.name))
+    pause(world, numbers)
+
+
 @move("guesses", weight=7)
 def choose_the_same(world: World, numbers: Digits) -> None:
     """Two pods want one volume, and the scheduler does not see what becomes of volumes, or dies, or there are two."""
@@ -148,9 +161,16 @@ def choose_again(world: World, numbers: Digits) -> None:
     world.settle()
     at, taken = Key("PersistentVolume", "", held), numbers.chance(128)
     world.fault("refuse", controller="scheduler", kind="PersistentVolume", verb="update", answer="conflict")
-    world.create(pod(world.fresh("Pod", numbers), used.name))
+    first = world.fresh("Pod", numbers)
+    world.create(pod(first, used.name))
     world.turns(numbers.pick((4, 2, 6, 8)))
-    if taken:
+    if numbers.chance(170):
+        world.delete(Key("Pod", "default", first), grace=0)
+        world.delete(used)
+        pause(world, numbers)
+        world.create(pod(world.fresh("Pod", numbers), claimed(world, numbers, "late").name))
+        world.settle()
+    elif taken:
         world.patch(at, {"spec": {"claimRef": {"namespace": "default", "name": "elsewhere"}}})
         pause(world, numbers)
     if numbers.chance(150):
