@@ -34,6 +34,8 @@ class Engine:
         self.store = Store(setup, self.clock)
         self.store.listeners.append(self._heard)
         self.fired: defaultdict[str, int] = defaultdict(int)
+        self.wrote: defaultdict[str, int] = defaultdict(int)
+        """How often each rule changed an object that a watch shows."""
         self.errors: defaultdict[str, int] = defaultdict(int)
         self.world: dict[str, Any] = {}
         self.trouble: list[Trouble] = []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pvkit.backends.errors import ApiError, BackendError
-from pvkit.backends.objects import Key, Obj, key
+from pvkit.backends.objects import LEDGERS, Key, Obj, key
 from pvkit.backends.protocol import Event
 from pvkit.backends.reference.rules import STOP, After, Again, Controller, Effect, Fail, Rule, Say, Wake, Write
 from pvkit.backends.reference.view import Cache, Seen
@@ -58,7 +58,10 @@ class Worker:
             rule, effect = instance.decide(at)
             if rule is not None:
                 instance.engine.fired[rule.id] += 1
+            before = instance.engine.store.version
             self.carry_out(at, effect)
+            if rule is not None and isinstance(effect, Write) and effect.object["kind"] not in LEDGERS:
+                instance.engine.wrote[rule.id] += instance.engine.store.version != before
         except InFlight:
             self.blocked = True
         except BackendError as error:
