@@ -22,6 +22,7 @@ VERBS = {
     "explain": "tell for each claim which volumes were considered, what refused them and which won",
     "list": "list invariants, rules, mutants, backends, profiles or faults",
     "selftest": "prove the kit: every mutant of the model is caught by the invariants it breaks",
+    "fidelity": "hold the reference model against a real control plane, plan by plan and answer by answer",
     "cluster": "start a real control plane on this machine, without Docker: build, up, down, status",
     "preflight": "look at a cluster before a run: version, what would be made, permissions that are missing",
     "cleanup": "remove what a run left on a cluster, and nothing else",

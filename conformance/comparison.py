@@ -18,7 +18,7 @@ KINDS = ("PersistentVolume", "PersistentVolumeClaim", "Pod", "StatefulSet", "Con
 KINDS_MORE = ("VolumeAttributesClass", "Service", "EndpointSlice", "Node", "Namespace")
 
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_PASSING = frozenset(
+PASSING = frozenset(
     {
         "uid", "resourceVersion", "creationTimestamp", "managedFields", "lastTransitionTime", "lastProbeTime",
         "lastPhaseTransitionTime", "startTime", "podIP", "podIPs", "hostIP", "hostIPs", "message", "observedGeneration",
@@ -72,7 +72,7 @@ def differences(ours: dict[str, Obj], theirs: dict[str, Obj]) -> list[Difference
         if at not in ours or at not in theirs:
             found.append(Difference(at, "", *("there" if at in side else "absent" for side in (ours, theirs))))
         else:
-            found += [Difference(at, ".".join(path), *pair) for path, *pair in _leaves(ours[at], theirs[at])]
+            found += [Difference(at, ".".join(path), *pair) for path, *pair in leaves(ours[at], theirs[at])]
     return found
 
 
@@ -96,13 +96,14 @@ def unpaired(state: dict[str, Obj]) -> dict[str, Obj]:
     return {**made, "phases": dict(phases)}
 
 
-def _leaves(ours: Any, theirs: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+def leaves(ours: Any, theirs: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """The paths at which two trees differ, with both values."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         for field in sorted(ours.keys() | theirs.keys()):
-            yield from _leaves(ours.get(field), theirs.get(field), (*path, field))
+            yield from leaves(ours.get(field), theirs.get(field), (*path, field))
     elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
         for number, pair in enumerate(zip(ours, theirs, strict=True)):
-            yield from _leaves(*pair, (*path, str(number)))
+            yield from leaves(*pair, (*path, str(number)))
     elif ours != theirs and (ours or theirs):  # An empty list or text and none at all are the same.
         yield path, ours, theirs
 
@@ -159,7 +160,7 @@ class _Names:
 
     def _plain(self, tree: Any) -> Any:
         if isinstance(tree, dict):
-            made = {self._text(field): self._plain(value) for field, value in tree.items() if field not in _PASSING}
+            made = {self._text(field): self._plain(value) for field, value in tree.items() if field not in PASSING}
             if "uid" in tree and "name" in tree and "creationTimestamp" not in tree:
                 made["uid"] = self._text(str(tree["uid"]))  # Of a reference; an object's own UID is its name.
             return made

@@ -6,12 +6,12 @@ quicker, so the plan is played once more with a rest after each step. Only what 
 the real one is right.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
-from pvkit.backends.objects import Obj, get, name, put, without
+from pvkit.backends.objects import get, name, put, without
 from pvkit.backends.protocol import Backend, Budget, Departure, Operation, Setup
 from pvkit.backends.reference.model import ReferenceModel
 from pvkit.conformance.comparison import Difference, differences, settled_states, unpaired
@@ -19,10 +19,11 @@ from pvkit.conformance.execute import execute
 from pvkit.conformance.history import Asked, History
 from pvkit.conformance.invariant import Invariant
 from pvkit.conformance.judge import Result, judge
+from pvkit.conformance.playable import playable, rested
 from pvkit.conformance.twins import Uids, played, uids_of
 from pvkit.conformance.verdict import Verdict
 from pvkit.strategies.features import PLAIN
-from pvkit.strategies.plan import Plan, Settle, Step, Turns
+from pvkit.strategies.plan import Plan, Step, Turns
 
 FEATURES = tuple(feature for feature in PLAIN if feature not in ("turns", "order", "settings", "expansion"))
 """What plans for a running cluster are about: nothing that only the model can be told."""
@@ -35,17 +36,21 @@ class Finding:
     """What came of one plan: broken promises, undecided ones, and differences that nothing explains.
 
     `kind`: `same`, `choice` or `timing` when something explained the differences, `different` when nothing did.
-    `answers` are answers of the API that differ, by step.
+    `answers` are answers of the API that differ, by step. `fired` tells how often each rule of the model did,
+    `wrote` how often it changed something that a watch shows, `left_out` what of the plan no cluster can play.
     """
 
     plan: Plan
     seconds: float
     kind: str
-    differences: tuple[Difference, ...] = ()
-    answers: tuple[str, ...] = ()
-    broken: tuple[Result, ...] = ()
-    undecided: tuple[Result, ...] = ()
-    history: History | None = None
+    differences: tuple[Difference, ...]
+    answers: tuple[str, ...]
+    broken: tuple[Result, ...]
+    undecided: tuple[Result, ...]
+    history: History
+    fired: Mapping[str, int]
+    wrote: Mapping[str, int]
+    left_out: tuple[str, ...]
 
 
 def hurried(plan: Plan, version: str) -> Plan:
@@ -93,59 +98,34 @@ def _wait(field: str, value: Any) -> Any:
     return _shortened(value)
 
 
-def calm(plan: Plan) -> Plan:
-    """The plan with a rest after each operation, so that nothing depends on who is quicker."""
-    steps: list[Step] = []
-    for step in plan.steps:
-        steps.append(step)
-        if isinstance(step, Operation):
-            steps.append(Settle())
-    return replace(plan, steps=tuple(steps))
-
-
-def needs_all(plan: Plan) -> bool:
-    """Whether a plan, beside others on one cluster, would meddle with them: default classes, or objects of no class."""
-    return any(_meddles(step) for step in plan.steps if isinstance(step, Operation))
-
-
-def _meddles(operation: Operation) -> bool:
-    body: Obj = operation.object or (operation.patch if isinstance(operation.patch, dict) else {})
-    if "is-default-class" in str(body):
-        return True
-    spec = body.get("spec") or {}
-    kind = body.get("kind")
-    if kind in ("PersistentVolume", "PersistentVolumeClaim") and not spec.get("storageClassName"):
-        return "volume.beta.kubernetes.io/storage-class" not in str(body)
-    templates = spec.get("volumeClaimTemplates") or []
-    if any(not (entry.get("spec") or {}).get("storageClassName") for entry in templates):
-        return True
-    return operation.verb == "patch" and spec.get("storageClassName") == ""
-
-
 class Comparer:
     """Plays plans on the model and on a live backend."""
 
     def __init__(self, live: Backend, invariants: Sequence[Invariant], budget: Budget | None = None) -> None:
         self._live, self._invariants = live, invariants
         self._model, self._budget = ReferenceModel(), budget or Budget()
+        self._fired: Mapping[str, int] = {}
+        self._wrote: Mapping[str, int] = {}
 
     def __call__(self, drawn: Plan, version: str) -> Finding:
         """Play and compare one drawn plan."""
         start, uids = perf_counter(), uids_of(execute(drawn, self._model))
-        plan = hurried(drawn, version)
+        plan, left_out = playable(hurried(drawn, version))
         history = played(plan, self._live, uids, self._budget)
-        seconds = perf_counter() - start
-        results = judge(history, self._invariants)
+        seconds, results = perf_counter() - start, judge(history, self._invariants)
         kind, left, answers = self._explained(plan, history, uids)
         return Finding(
-            plan,
-            seconds,
-            kind,
-            tuple(left),
-            tuple(answers),
-            tuple(entry for entry in results if entry.verdict is Verdict.FAIL),
-            tuple(entry for entry in results if entry.verdict is Verdict.UNKNOWN and "ledgers" not in entry.reason),
-            history,
+            plan=plan,
+            seconds=seconds,
+            kind=kind,
+            differences=tuple(left),
+            answers=tuple(answers),
+            broken=tuple(entry for entry in results if entry.verdict is Verdict.FAIL),
+            undecided=tuple(entry for entry in results if entry.verdict is Verdict.UNKNOWN),
+            history=history,
+            fired=self._fired,
+            wrote=self._wrote,
+            left_out=left_out,
         )
 
     def _explained(self, plan: Plan, history: History, uids: Uids) -> tuple[str, list[Difference], list[str]]:
@@ -153,7 +133,7 @@ class Comparer:
         kind, left, answers = self._compared(plan, history, uids)
         if not left and not answers:
             return kind, [], []
-        slow = calm(plan)
+        slow = rested(plan)
         kind, left, answers = self._compared(slow, played(slow, self._live, uids, self._budget), uids)
         return ("timing" if not left and not answers else "different"), left, answers
 
@@ -161,6 +141,7 @@ class Comparer:
         """The least differences that the choices of the model leave, found one choice after the other."""
         schedule: tuple[Departure, ...] = ()
         best, ties = self._held_against(plan, schedule, history, uids)
+        self._fired, self._wrote = dict(self._model.engine.fired), dict(self._model.engine.wrote)
         for at in range(MOST_TIES):
             for take in range(1, MOST_OPTIONS):
                 if not best.size or at >= ties:
@@ -214,15 +195,3 @@ def _answers(ours: History, theirs: History) -> Iterator[str]:
         if told[0] != told[1]:
             messages = [entry.outcome.message for entry in (mine, live)]
             yield f"step {mine.step}: model {told[0]} {messages[0]!r}, live {told[1]} {messages[1]!r}"
-
-
-Listener = Callable[[Finding], None]
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a comparison came to."""
-
-    plans: int = 0
-    seconds: float = 0.0
-    findings: list[Finding] = field(default_factory=list)

@@ -66,7 +66,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     Without options it takes a minute at most. Options may stand in the environment, too (PVKIT_SEED=7), and in
     `pvkit.toml` or under [tool.pvkit] in `pyproject.toml`: a flag outweighs the environment, and that the file.
     """
-    _keep_out_of_the_way()
+    keep_out_of_the_way()
     from pvkit.conformance.catalogue import selected
     from pvkit.conformance.failures import made
 
@@ -125,7 +125,7 @@ def _run(backend: Any, invariants: Any, asked: Any, folder: Path, given: dict[st
         raise BackendError(f"{error}\n  in plan {error.after + 1}. Reproduce with: {again}") from error
 
 
-def _keep_out_of_the_way() -> None:
+def keep_out_of_the_way() -> None:
     """Let Hypothesis keep its notes in the user's cache, not in the folder where the run was started."""
     from platformdirs import user_cache_path
 

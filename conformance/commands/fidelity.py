@@ -1,0 +1,156 @@
+"""`pvkit fidelity`: the reference model against a real control plane, plan by plan and answer by answer."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pvkit.conformance.commands.cluster_options import asker, cluster_options
+from pvkit.conformance.commands.run import keep_out_of_the_way
+from pvkit.conformance.run_report import INTERRUPTED
+
+RESYNC_SECONDS = 0.2
+"""Of the volume binder on a cluster that is started for the comparison, so that waits for it are short."""
+
+
+@click.command()
+@click.option("--plans", type=click.IntRange(0), default=30, show_default=True, help="Plans without faults.")
+@click.option("--faulty", type=click.IntRange(0), default=10, show_default=True, help="Plans with faults.")
+@click.option("--answers/--no-answers", default=True, show_default=True, help="Compare answers of the API, too.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed draws the same plans."
+)
+@click.option("-p", "--parallel", type=click.IntRange(1, 64), default=6, show_default=True, help="Plans at once.")
+@click.option("--kubernetes-version", default="", metavar="MINOR", help="Of a cluster that is started for this.")
+@click.option("--binaries", type=click.Path(path_type=Path), help="A folder with the programs; nothing is built then.")
+@click.option("--results", type=click.Path(path_type=Path), help="Write the page of results here.")
+@click.option("-o", "--output-dir", type=click.Path(path_type=Path), default=Path("report"), show_default=True)
+@click.option("--quiet", is_flag=True, help="No progress.")
+@cluster_options
+def command(**given: Any) -> int:
+    """Hold the reference model against a real control plane.
+
+    Without --kubeconfig and --context, clusters of its own are started and ended. Exits with 1 when something differs
+    that is neither a choice that Kubernetes leaves open nor a matter of who was quicker.
+    """
+    from pvkit.conformance.failures import made
+    from pvkit.conformance.reporters.fidelity import page, render
+
+    keep_out_of_the_way()
+    folder = made(given["output_dir"]) / "fidelity"
+    found = _compared(given)
+    _save(found, folder)
+    click.echo(render(found), nl=False)
+    if given["results"] is not None:
+        given["results"].write_text(page(found, datetime.now(UTC).date().isoformat()), encoding="utf-8")
+    if found.interrupted:
+        return INTERRUPTED
+    return 0 if found.is_clean else 1
+
+
+def _compared(given: dict[str, Any]) -> Any:
+    from pvkit.conformance.fidelity_run import Account
+    from pvkit.conformance.reporters.fidelity import Comparisons
+
+    wanted = ((given["plans"], False, "plans without faults"), (given["faulty"], True, "plans with faults"))
+    accounts, told, interrupted = [], ["", ""], False
+    answers: list[Any] = []
+    try:
+        if given["answers"]:
+            told = _ask(answers, given)
+        for count, faults, what in wanted:
+            if count:
+                accounts.append(Account(what))
+                with _cluster(given, faults) as backend:
+                    told = _play(backend, accounts[-1], faults, count, given)
+    except KeyboardInterrupt:
+        interrupted = True
+    again = " ".join(["pvkit", "fidelity", *sys.argv[2:]])
+    lines, clean = _answered(answers) if answers else ([], True)
+    return Comparisons(told[0], told[1], given["seed"], again, accounts, lines, clean, interrupted)
+
+
+def _ask(answers: list[Any], given: dict[str, Any]) -> list[str]:
+    """Ask the model and a server of our own what is in the table of answers; nobody else may write there meanwhile."""
+    from pvkit.backends.live import cluster
+    from pvkit.backends.live.connection import Connection
+    from pvkit.backends.live.programs import emulation
+    from pvkit.conformance.api_server import compared, stop_others
+    from pvkit.conformance.commands.cluster import programs_for
+    from pvkit.conformance.progress import progress
+
+    name, wanted = f"fidelity-{os.getpid()}-answers", given["kubernetes_version"]
+    programs = programs_for(wanted, given["binaries"], given["quiet"])
+    emulated = emulation(programs, wanted)
+    layout = cluster.up(name, programs, [], emulated, resync_seconds=RESYNC_SECONDS)
+    try:
+        stop_others(layout)
+        minor = emulated or ".".join(programs.version.lstrip("v").split(".")[:2])
+        with progress(given["quiet"]) as hear:
+            answers.extend(compared(Connection(str(layout.kubeconfig)), minor, hear))
+    finally:
+        cluster.down(name)
+    return ["a control plane of the kit's own", minor]
+
+
+def _answered(answers: list[Any]) -> tuple[list[str], bool]:
+    from pvkit.conformance.api_server import told
+
+    return told(answers), all(entry.model == entry.live for entry in answers)
+
+
+@contextmanager
+def _cluster(given: dict[str, Any], faults: bool) -> Iterator[Any]:
+    """The backend: on the cluster that was named, or on one that is started for this and ended after."""
+    from pvkit.backends.live import cluster
+    from pvkit.backends.live.opening import open_live
+    from pvkit.backends.live.programs import emulation
+    from pvkit.conformance.commands.cluster import programs_for
+
+    tell = partial(click.echo, err=True)
+    if given["kubeconfig"] or given["context"]:
+        backend = open_live(given["kubeconfig"], given["context"], given["yes"], asker(), tell)
+        try:
+            yield backend
+        finally:
+            backend.close()
+        return
+    name, wanted = f"fidelity-{os.getpid()}", given["kubernetes_version"]
+    programs = programs_for(wanted, given["binaries"], given["quiet"])
+    layout = cluster.up(name, programs, [], emulation(programs, wanted), resync_seconds=RESYNC_SECONDS, faults=faults)
+    try:
+        yield open_live(str(layout.kubeconfig), None, True, None, tell)  # Its end is the end of all that is on it.
+    finally:
+        cluster.down(name)
+
+
+def _play(backend: Any, account: Any, faults: bool, count: int, given: dict[str, Any]) -> list[str]:
+    from pvkit.conformance.catalogue import all_invariants
+    from pvkit.conformance.fidelity_run import Comparison, strategy_for
+    from pvkit.conformance.progress import progress
+
+    described = backend.describe()
+    with progress(given["quiet"]) as hear:
+        comparison = Comparison(account, all_invariants(), described.kubernetes_version, hear)
+        # A fault meets every plan on a cluster.
+        comparison.play(backend, strategy_for(faults), count, given["seed"], 1 if faults else given["parallel"])
+    named = given["kubeconfig"] or given["context"]
+    return [described.implementation if named else "a control plane of the kit's own", described.kubernetes_version]
+
+
+def _save(found: Any, folder: Path) -> None:
+    """Every plan that differs or failed, as a file that replays."""
+    from pvkit.conformance.failures import save_plan
+
+    for account in found.accounts:
+        for finding in account.odd:
+            said = [*map(str, finding.differences), *finding.answers, *(entry.invariant.id for entry in finding.broken)]
+            save_plan(finding.plan, folder, finding.kind, {"message": "; ".join(said[:6]), "backend": "live"})
+        for plan, said in account.failed:
+            save_plan(plan, folder, "failed", {"message": said, "backend": "live"})

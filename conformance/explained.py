@@ -1,0 +1,175 @@
+"""Which rule of the model could have made each write of a controller that a history shows.
+
+The history is walked once. Before each write the model's controllers are shown the objects as they were just then, and
+every rule that answers for a key that the written object has to do with is heard: one that would write this object, and
+change the same fields to the same values, explains the write. All that a controller knows between two writes is in the
+API objects, so the second write of a pass is the first one of a pass that begins after the first.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+
+from pvkit.backends.errors import KitError
+from pvkit.backends.objects import LEDGERS, Key, Obj, key, namespace, owners
+from pvkit.backends.protocol import Event
+from pvkit.backends.reference.engine import Engine
+from pvkit.backends.reference.instance import Instance
+from pvkit.backends.reference.model import CONTROLLERS
+from pvkit.backends.reference.rules import Again, Say, Wake, Write
+from pvkit.backends.storage import claim_ref, volume_name
+from pvkit.conformance.history import History
+from pvkit.conformance.likeness import is_mark, is_same_write
+
+MOST_STEPS = 60
+"""Rules that answer before one pass over a key is given up."""
+OLDER = 12
+"""From how many older views a write may have come: what was possible before the last so many writes."""
+NEIGHBOURS = 2
+OURS = ("client", "setup")
+"""Who writes in a history and is no controller."""
+UNLOOKED = {
+    "Event": "events of Kubernetes, which no rule depends on",
+    "Node": "heartbeats and taints of nodes",
+    "Asset": "ledgers, which are no API objects",
+    "Process": "ledgers, which are no API objects",
+    "Namespace": "the status of namespaces",
+}
+"""Kinds that are not looked at, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """One write that no rule could have made: its index in the history, who wrote, and a few events beside it."""
+
+    index: int
+    actor: str
+    event: Event
+    neighbours: tuple[Event, ...]
+
+
+class Walk:
+    """The model's controllers beside a history: they see what was seen, and write nothing."""
+
+    def __init__(self, history: History) -> None:
+        self.engine = Engine(history.header.setup, CONTROLLERS)
+        self.seen, self.unlooked = Counter[str](), Counter[str]()
+        self.unexplained: list[Unexplained] = []
+        self._noted: dict[Key, Obj | None] = {}
+        self._before: deque[list[tuple[str, Write]]] = deque(maxlen=OLDER)
+
+    def take(self, number: int, events: list[Event]) -> None:
+        """One more event: who could have written it, and then it is so."""
+        event = events[number]
+        at, old = key(event.object), self.engine.store.tables[event.object["kind"]].objects.get(key(event.object))
+        if event.by not in OURS:
+            self._judge(number, events, old)
+        new = None if event.type == "DELETED" else event.object
+        self.engine.clock.now = max(self.engine.clock.now, event.time)
+        self.engine.store.tables[at.kind].change(at, new)
+        self.engine._heard(event, old)
+        self.engine._queue.clear()
+
+    def _judge(self, number: int, events: list[Event], old: Obj | None) -> None:
+        event = events[number]
+        reason = UNLOOKED.get(event.object["kind"], "")
+        if not reason and event.type == "MODIFIED" and is_mark(old, event.object):
+            reason = "nothing that is compared changed"
+        if reason:
+            self.unlooked[reason] += 1
+            return
+        now = list(self._writes(event, old))
+        rules = next(filter(None, (_explaining(writes, event, old) for writes in (now, *reversed(self._before)))), None)
+        self._before.append(now)
+        if rules:
+            self.seen.update(rules)
+        else:
+            beside = (*events[max(number - NEIGHBOURS, 0) : number], *events[number + 1 : number + 1 + NEIGHBOURS])
+            self.unexplained.append(Unexplained(event.index, event.by, event, tuple(beside)))
+
+    def _writes(self, event: Event, old: Obj | None) -> Iterator[tuple[str, Write]]:
+        """What the rules would write next about the keys that an object has to do with."""
+        keys = set(self._related(event.object))
+        for instance in self.engine.instances.values():
+            for at in keys:
+                if at.kind in instance.controller.rules:
+                    yield from self._pass(instance, at)
+
+    def _pass(self, instance: Instance, at: Key) -> Iterator[tuple[str, Write]]:
+        """The writes of a pass over a key, as if each had been made."""
+        memory, said = deepcopy(instance.seen.memory), set[tuple[str, Key]]()
+        instance.seen.scratch[at.kind] = {}
+        instance.seen.memory.pop("pass", None)
+        try:
+            for _ in range(MOST_STEPS):
+                rule, effect = instance.decide(at)
+                if isinstance(effect, Wake):  # It goes on in another queue of the same controller.
+                    at = effect.key
+                    instance.seen.scratch.setdefault(at.kind, {})
+                elif isinstance(effect, Write) and rule is not None:
+                    deed = rule.id, key(effect.object)
+                    if deed in said:
+                        return
+                    said.add(deed)
+                    if effect.object["kind"] in LEDGERS:  # A cluster does not tell of these; so be it.
+                        self._note(effect)
+                        continue
+                    yield rule.id, effect
+                    if effect.remember is not None:
+                        effect.remember(_as_stored(effect.object))
+                elif not isinstance(effect, Say | Again):
+                    return
+        except (KitError, AssertionError, KeyError):
+            return  # What the pass needs was never there in this history.
+        finally:
+            instance.seen.memory.clear()
+            instance.seen.memory.update(memory)
+            for at, obj in self._noted.items():
+                self.engine.store.tables[at.kind].change(at, obj)
+            self._noted.clear()
+
+    def _note(self, write: Write) -> None:
+        """Let a write to a ledger be, until the pass is over."""
+        at, table = key(write.object), self.engine.store.tables[write.object["kind"]]
+        self._noted.setdefault(at, table.objects.get(at))
+        table.change(at, None if write.verb == "delete" else _as_stored(write.object))
+
+    def _related(self, obj: Obj) -> Iterator[Key]:
+        """The keys of whatever a controller may work on when it writes an object."""
+        kind, where = obj["kind"], namespace(obj)
+        yield key(obj)
+        for owner in owners(obj):
+            yield Key(str(owner.get("kind")), where, str(owner.get("name")))
+        if kind == "PersistentVolume":
+            reference = claim_ref(obj) or {}
+            yield Key("PersistentVolumeClaim", str(reference.get("namespace")), str(reference.get("name")))
+            yield from self._all("PersistentVolumeClaim")
+            yield from self._all("Pod")
+        if kind == "PersistentVolumeClaim":
+            yield Key("PersistentVolume", "", volume_name(obj))
+            yield from (at for at in self._all("Pod") if at.namespace == where)
+            yield from (at for at in self._all("StatefulSet") if at.namespace == where)
+        if kind in ("Pod", "ControllerRevision"):
+            yield from (at for at in self._all("StatefulSet") if at.namespace == where)
+        yield Key("Namespace", "", where)
+
+    def _all(self, kind: str) -> Iterator[Key]:
+        yield from self.engine.store.tables[kind].objects
+
+
+def _explaining(writes: list[tuple[str, Write]], event: Event, old: Obj | None) -> set[str]:
+    return {id for id, write in writes if is_same_write(write, event, old)}
+
+
+def _as_stored(obj: Obj) -> Obj:
+    return {**obj, "metadata": {"uid": "", "resourceVersion": "0", "creationTimestamp": "", **obj["metadata"]}}
+
+
+def explain(history: History) -> tuple[Counter[str], list[Unexplained], Counter[str]]:
+    """How often each rule was seen, the writes that none explains, and what was not looked at, by reason."""
+    walk = Walk(history)
+    events = [entry for entry in history.entries if isinstance(entry, Event)]
+    for number in range(len(events)):
+        walk.take(number, events)
+    return walk.seen, walk.unexplained, walk.unlooked

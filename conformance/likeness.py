@@ -1,0 +1,93 @@
+"""Whether a write that a rule would make is the one that was seen: the same fields changed to the same values.
+
+What a server makes up (UIDs, versions, times, addresses, generated names) is not compared; what Kubernetes leaves open,
+which of several volumes or nodes is taken, is compared as far as it is not open.
+"""
+
+from typing import Any
+
+from pvkit.backends.objects import Obj, condition, deleting, get, name, namespace
+from pvkit.backends.protocol import Event
+from pvkit.backends.reference.rules import Write
+from pvkit.conformance.comparison import PASSING, leaves
+
+OPEN = (("spec", "nodeName"), ("spec", "claimRef", "uid"), ("spec", "volumeName"))
+"""Fields whose value is a choice that Kubernetes leaves open, or that a server makes up."""
+DETAIL = {"Pod": ("status",), "StatefulSet": (), "EndpointSlice": ("endpoints", "metadata")}
+"""Parts of an object in which a simulated kubelet, or a controller of no interest here, says more than the model."""
+
+
+def gist(obj: Obj | None) -> Obj:
+    """An object as far as it can be compared."""
+    if obj is None:
+        return {}
+    made: Obj = plain(obj)
+    if obj["kind"] == "Pod":
+        ready, scheduled = condition(obj, "Ready") or {}, condition(obj, "PodScheduled") or {}
+        made["status"] = {
+            "phase": get(obj, "status", "phase"),
+            "ready": ready.get("status") == "True",
+            "unscheduled": scheduled.get("status") == "False",
+        }
+    if obj["kind"] == "EndpointSlice":
+        made = {"kind": "EndpointSlice"}
+    made.setdefault("metadata", {})["going"] = deleting(obj)
+    return made
+
+
+def plain(tree: Any) -> Any:
+    """A tree without what a server makes up, and without what is empty."""
+    if isinstance(tree, dict):
+        kept = {field: plain(value) for field, value in tree.items() if field not in PASSING}
+        return {field: value for field, value in kept.items() if value not in (None, "", [], {})}
+    return [plain(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def changes(old: Obj | None, new: Obj | None) -> dict[tuple[str, ...], Any]:
+    """The leaves in which an object differs from what it was, with what they are now."""
+    return {path: theirs for path, _, theirs in leaves(gist(old), gist(new))}
+
+
+def is_same_write(write: Write, event: Event, old: Obj | None) -> bool:
+    """Whether this is the write that was seen, up to what is made up and what is open."""
+    seen, made = event.object, write.object
+    if write.verb == "create":
+        if made["kind"] == "Binding":
+            return seen["kind"] == "Pod" and name(made) == name(seen) and bool(get(seen, "spec", "nodeName"))
+        return event.type == "ADDED" and _alike(made, seen)
+    if made["kind"] != seen["kind"] or name(made) != name(seen) or namespace(made) != namespace(seen):
+        return False
+    if write.verb == "delete":
+        return event.type == "DELETED" or (deleting(seen) and (not old or _term(old) != _term(seen)))
+    if event.type == "DELETED":  # The last finalizer was taken off.
+        return deleting(made) and not made["metadata"].get("finalizers")
+    return _same_changes(write, seen, old)
+
+
+def _term(obj: Obj) -> tuple[bool, Any]:
+    return deleting(obj), obj["metadata"].get("deletionGracePeriodSeconds")
+
+
+def _alike(made: Obj, seen: Obj) -> bool:
+    """A new object of one kind, and of one name unless a server made that up."""
+    if made["kind"] != seen["kind"] or namespace(made) != namespace(seen):
+        return False
+    return made["kind"] in ("ControllerRevision", "EndpointSlice", "PersistentVolume") or name(made) == name(seen)
+
+
+def _same_changes(write: Write, seen: Obj, old: Obj | None) -> bool:
+    of_status = write.verb == "update-status"
+    wanted = {path: value for path, value in changes(old, write.object).items() if (path[0] == "status") is of_status}
+    found = changes(old, seen)
+    if seen["kind"] == "EndpointSlice":
+        return True
+    if not wanted or any((path[0] == "status") is not of_status for path in found):
+        return False
+    return all(path in OPEN or found.get(path) == value for path, value in wanted.items()) and all(
+        path in OPEN or path in wanted for path in found
+    )
+
+
+def is_mark(old: Obj | None, new: Obj) -> bool:
+    """Whether an object only changed in what is not compared."""
+    return old is not None and not changes(old, new)

@@ -1,0 +1,117 @@
+"""Comparing the model with a cluster: here with itself, with a broken one, and with one that gives up."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pvkit.backends.errors import BackendError
+from pvkit.backends.mutants.registry import MutantModel, named
+from pvkit.backends.protocol import Budget, Operation, Settled
+from pvkit.backends.reference.model import ReferenceModel
+from pvkit.conformance.catalogue import all_invariants
+from pvkit.conformance.cli import pvkit
+from pvkit.conformance.fidelity_run import Account, Comparison, strategy_for, unseen
+from pvkit.conformance.reporters.fidelity import Comparisons, page, render
+from pvkit.strategies.plan import Plan
+from pvkit.strategies.plan_file import read_plans
+
+
+def compared(backend: object, count: int = 4) -> Account:
+    account = Account("plans without faults")
+    Comparison(account, all_invariants(), "1.36").play(backend, strategy_for(False), count, 1, 1)
+    return account
+
+
+def of(*accounts: Account) -> Comparisons:
+    return Comparisons("a cluster", "1.36", 1, "pvkit fidelity --plans 8", accounts)
+
+
+def test_the_model_is_as_the_model() -> None:
+    account = compared(ReferenceModel())
+    assert account.kinds == {"same": 4}
+    assert account.is_clean
+    assert "everything is explained" in render(of(account))
+
+
+def test_what_a_broken_one_does_otherwise_is_a_difference_and_a_broken_promise() -> None:
+    account = compared(MutantModel(named("never-released")), 10)
+    assert account.kinds["different"]
+    assert account.broken["PVB-095"]
+    told = render(of(account))
+    assert "model 'Released', live 'Bound'" in told
+    assert told.endswith("something differs\n")
+
+
+class Tired(ReferenceModel):
+    """A backend that gives up at every other plan."""
+
+    rests = 0
+
+    def settle(self, budget: Budget) -> Settled:
+        Tired.rests += 1
+        if Tired.rests % 5 == 0:
+            raise BackendError("the connection was lost")
+        return super().settle(budget)
+
+
+def test_a_plan_that_fails_is_told_and_the_others_go_on() -> None:
+    account = compared(Tired(), 12)
+    assert account.plans + len(account.failed) == 12
+    assert account.plans
+    assert account.failed
+    assert {said for _, said in account.failed} == {"the connection was lost"}
+    assert all(isinstance(plan, Plan) for plan, _ in account.failed)
+    assert "failed: the connection was lost" in render(of(account))
+
+
+def test_rules_that_fired_and_were_not_seen_are_named() -> None:
+    first, second = Account("a"), Account("b")
+    first.fired.update({"BIND-01": 2, "BIND-02": 1})
+    second.fired.update({"BIND-01": 3})
+    second.seen.update({"BIND-02": 1})
+    assert unseen([first, second]) == {"BIND-01": 5}
+
+
+def test_the_page_says_how_it_was_made_and_counts_every_rule() -> None:
+    account = compared(ReferenceModel())
+    told = page(of(account), "2026-01-02")
+    assert "Made on 2026-01-02 by `pvkit fidelity --plans 8`" in told
+    assert all(f"| {id} | {count:,} |" in told for id, count in account.fired.items())
+
+
+def test_plans_with_faults_hold_what_a_cluster_can_make() -> None:
+    account = Account("plans with faults")
+    Comparison(account, all_invariants(), "1.36").play(ReferenceModel(), strategy_for(True), 5, 2, 1)
+    assert account.plans == 5
+    assert account.left_out
+    assert not account.failed
+
+
+def test_a_cluster_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    asked = ["fidelity", "--kubeconfig", str(tmp_path / "none"), "--plans", "1", "-o", str(tmp_path / "report")]
+    done = CliRunner().invoke(pvkit, asked, standalone_mode=False)
+    assert done.exit_code != 0
+    assert f"no usable kubeconfig {tmp_path}/none" in str(done.exception)
+
+
+@pytest.mark.live
+def test_a_few_plans_are_told_the_same_by_a_real_control_plane(tmp_path: Path) -> None:
+    asked = ["fidelity", "--plans", "6", "--faulty", "2", "--quiet", "-o", str(tmp_path), "--results"]
+    done = CliRunner().invoke(pvkit, [*asked, str(tmp_path / "page.md")], standalone_mode=False)
+    assert done.return_value == 0, done.output
+    assert "6 plans without faults" in done.output
+    assert "## Rules" in (tmp_path / "page.md").read_text()
+    assert [read_plans(path) for path in tmp_path.glob("fidelity/*.yaml")] == []
+
+
+def test_operations_of_the_drawn_plans_are_played_in_full() -> None:
+    seen: list[str] = []
+
+    class Listening(ReferenceModel):
+        def invoke(self, operation: Operation) -> object:  # type: ignore[override]
+            seen.append(operation.verb)
+            return super().invoke(operation)
+
+    compared(Listening(), 3)
+    assert "create" in seen
