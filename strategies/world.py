@@ -102,7 +102,8 @@ class World:
 
     def settle(self) -> None:
         """Let all come to rest; twice in a row is once."""
-        if not isinstance(self.steps[-1] if self.steps else Settle(), Settle) and not self._left_out():
+        left_out = self._left_out()  # It takes its byte in any case: what comes after shrinks by itself.
+        if not isinstance(self.steps[-1] if self.steps else Settle(), Settle) and not left_out:
             self.steps.append(Settle())
             self.model.settle(BUDGET)
 
