@@ -12,12 +12,13 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from pvkit.backends.errors import KitError
-from pvkit.backends.objects import LEDGERS, Key, Obj, key, namespace, owners
+from pvkit.backends.objects import LEDGERS, Key, Obj, created_at, key, namespace, owners
 from pvkit.backends.protocol import Event
+from pvkit.backends.reference.clock import seconds
 from pvkit.backends.reference.engine import Engine
 from pvkit.backends.reference.instance import Instance
 from pvkit.backends.reference.model import CONTROLLERS
-from pvkit.backends.reference.rules import Again, Say, Wake, Write
+from pvkit.backends.reference.rules import After, Again, Say, Wake, Write
 from pvkit.backends.storage import claim_ref, volume_name
 from pvkit.conformance.history import History
 from pvkit.conformance.likeness import is_mark, is_same_write
@@ -66,7 +67,8 @@ class Walk:
         if event.by not in OURS:
             self._judge(number, events, old)
         new = None if event.type == "DELETED" else event.object
-        self.engine.clock.now = max(self.engine.clock.now, event.time)
+        told = seconds(created_at(event.object)) if created_at(event.object) else 0.0
+        self.engine.clock.now = max(self.engine.clock.now, event.time, told)
         self.engine.store.tables[at.kind].change(at, new)
         self.engine._heard(event, old)
         self.engine._queue.clear()
@@ -98,6 +100,7 @@ class Walk:
 
     def _pass(self, instance: Instance, at: Key) -> Iterator[tuple[str, Write]]:
         """The writes of a pass over a key, as if each had been made."""
+        now = self.engine.clock.now
         memory, said = deepcopy(instance.seen.memory), set[tuple[str, Key]]()
         instance.seen.scratch[at.kind] = {}
         instance.seen.memory.pop("pass", None)
@@ -107,6 +110,9 @@ class Walk:
                 if isinstance(effect, Wake):  # It goes on in another queue of the same controller.
                     at = effect.key
                     instance.seen.scratch.setdefault(at.kind, {})
+                elif isinstance(effect, After):
+                    at, self.engine.clock.now = effect.key or at, self.engine.clock.now + effect.seconds
+                    instance.seen.scratch[at.kind] = {}
                 elif isinstance(effect, Write) and rule is not None:
                     deed = rule.id, key(effect.object)
                     if deed in said:
@@ -123,6 +129,7 @@ class Walk:
         except (KitError, AssertionError, KeyError):
             return  # What the pass needs was never there in this history.
         finally:
+            self.engine.clock.now = now
             instance.seen.memory.clear()
             instance.seen.memory.update(memory)
             for at, obj in self._noted.items():

@@ -6,15 +6,20 @@ which of several volumes or nodes is taken, is compared as far as it is not open
 
 from typing import Any
 
-from pvkit.backends.objects import Obj, condition, deleting, get, name, namespace
+from pvkit.backends.objects import Obj, annotations, condition, deleting, get, name, namespace
 from pvkit.backends.protocol import Event
 from pvkit.backends.reference.rules import Write
+from pvkit.backends.storage import claim_ref
 from pvkit.conformance.comparison import PASSING, leaves
 
-OPEN = (("spec", "nodeName"), ("spec", "claimRef", "uid"), ("spec", "volumeName"))
-"""Fields whose value is a choice that Kubernetes leaves open, or that a server makes up."""
-DETAIL = {"Pod": ("status",), "StatefulSet": (), "EndpointSlice": ("endpoints", "metadata")}
-"""Parts of an object in which a simulated kubelet, or a controller of no interest here, says more than the model."""
+OPEN = (
+    ("spec", "nodeName"),
+    ("spec", "claimRef", "uid"),
+    ("spec", "volumeName"),
+    *(("status", field) for field in ("currentReplicas", "updatedReplicas", "currentRevision", "updateRevision")),
+)
+"""Fields whose value is a choice that Kubernetes leaves open, or hangs on names that a server makes up."""
+CHOSEN = "volume.kubernetes.io/selected-node"
 
 
 def gist(obj: Obj | None) -> Obj:
@@ -31,6 +36,8 @@ def gist(obj: Obj | None) -> Obj:
         }
     if obj["kind"] == "EndpointSlice":
         made = {"kind": "EndpointSlice"}
+    if CHOSEN in annotations(obj):
+        made["metadata"]["annotations"][CHOSEN] = "a node"
     made.setdefault("metadata", {})["going"] = deleting(obj)
     return made
 
@@ -55,6 +62,8 @@ def is_same_write(write: Write, event: Event, old: Obj | None) -> bool:
         if made["kind"] == "Binding":
             return seen["kind"] == "Pod" and name(made) == name(seen) and bool(get(seen, "spec", "nodeName"))
         return event.type == "ADDED" and _alike(made, seen)
+    if _is_taken(made, seen, old):
+        return True
     if made["kind"] != seen["kind"] or name(made) != name(seen) or namespace(made) != namespace(seen):
         return False
     if write.verb == "delete":
@@ -62,6 +71,14 @@ def is_same_write(write: Write, event: Event, old: Obj | None) -> bool:
     if event.type == "DELETED":  # The last finalizer was taken off.
         return deleting(made) and not made["metadata"].get("finalizers")
     return _same_changes(write, seen, old)
+
+
+def _is_taken(made: Obj, seen: Obj, old: Obj | None) -> bool:
+    """Whether a volume is given to the claim to which the rule would give it, or another one that will do."""
+    if made["kind"] != "PersistentVolume" or seen["kind"] != "PersistentVolume" or old is None or claim_ref(old):
+        return False
+    meant, taken = claim_ref(made) or {}, claim_ref(seen) or {}
+    return bool(taken) and (meant.get("namespace"), meant.get("name")) == (taken.get("namespace"), taken.get("name"))
 
 
 def _term(obj: Obj) -> tuple[bool, Any]:
