@@ -194,7 +194,9 @@ def conflict_drops_the_pair() -> Iterable[Edit]:
         yield changed_write(rule, change)
 
 
-@mutant("bound-by-name-alone", breaks=("PVB-050",), canary=True, after="kubernetes/kubernetes#23886", family="NAME")
+@mutant(
+    "bound-by-name-alone", breaks=("PVB-050",), canary=True, after=("kubernetes/kubernetes#23886", "W7"), family="NAME"
+)
 def bound_by_name_alone() -> Iterable[Edit]:
     """A claim that was bound counts as bound to any volume of the name, whosesoever that is by now."""
 
@@ -337,7 +339,7 @@ def half_bound_is_bound() -> Iterable[Edit]:
     yield dropped(binding.mark_volume_bound)
 
 
-@mutant("loser-keeps-its-reference", breaks=("PVB-023",), after="kubernetes/kubernetes#25881", family="RESERVE")
+@mutant("loser-keeps-its-reference", breaks=("PVB-023",), after=("kubernetes/kubernetes#25881", "W7"), family="RESERVE")
 def loser_keeps_its_reference() -> Iterable[Edit]:
     """A volume whose claim is bound to another one is not freed."""
     yield edit(phases.unbind, "body", lambda original: lambda seen, at: STOP)
