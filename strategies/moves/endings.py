@@ -49,7 +49,7 @@ def end_a_node(world: World, numbers: Digits) -> None:
 
 @move("endings", weight=6)
 def end_a_namespace(world: World, numbers: Digits) -> None:
-    """A namespace is deleted, with something in it or with nothing."""
+    """A namespace is deleted, with something in it or with nothing; somebody may come too late."""
     if not world.setup.namespaces:
         return
     where = world.setup.namespaces[0]
@@ -59,6 +59,8 @@ def end_a_namespace(world: World, numbers: Digits) -> None:
     if numbers.chance(90):
         world.create(pod(world.fresh("Pod", numbers, where), namespace=where))
     world.delete(Key("Namespace", "", where))
+    if numbers.chance(100):
+        world.create(claim(world.fresh("PersistentVolumeClaim", numbers, where), namespace=where))
     pause(world, numbers)
 
 

@@ -6,6 +6,7 @@ from pvkit.strategies.digits import Digits
 from pvkit.strategies.moves.edits import bare
 from pvkit.strategies.moves.registry import move, pause
 from pvkit.strategies.statefulsets import stateful_set
+from pvkit.strategies.volumes import STALE_UID
 from pvkit.strategies.world import World
 
 FIXED: dict[str, tuple[Obj, ...]] = {
@@ -42,6 +43,19 @@ def write_again(world: World, numbers: Digits) -> None:
     else:
         world.invoke(Operation("update", put(found, ("metadata", "labels", "again"), "yes")))
     pause(world, numbers)
+
+
+@move("requests", weight=6)
+def write_by_an_old_version(world: World, numbers: Digits) -> None:
+    """Two people edit what they both read, or one deletes what another has made anew; each knows the older one only."""
+    found = world.pick(numbers.pick(("PersistentVolumeClaim", "PersistentVolume", "StatefulSet", "Pod")), numbers)
+    if found is not None:
+        world.patch(key(found), {"metadata": {"labels": {"first": "here"}}})
+        if numbers.chance(100):
+            world.delete(key(found), uid=STALE_UID)
+        else:
+            world.invoke(Operation("update", put(found, ("metadata", "labels", "second"), "here")))
+        pause(world, numbers)
 
 
 @move("requests", weight=4, shows=("edits",))

@@ -96,6 +96,18 @@ def another_for_the_node(world: World, numbers: Digits) -> None:
     pause(world, numbers)
 
 
+@move("waits", weight=7)
+def rely_on_what_goes(world: World, numbers: Digits) -> None:
+    """A pod comes to use a claim that is to be deleted and that somebody holds."""
+    called = world.fresh("PersistentVolumeClaim", numbers)
+    world.create(volume(world.fresh("PersistentVolume", numbers)))
+    world.create(claim(called, Trait("waits", finalizers=("example.com/hold",))))
+    world.settle()
+    world.delete(Key("PersistentVolumeClaim", "default", called))
+    world.create(pod(world.fresh("Pod", numbers), called))
+    pause(world, numbers)
+
+
 @move("waits", weight=6)
 def next_incarnation(world: World, numbers: Digits) -> None:
     """A pod is replaced by another of its name, on other claims or for another node, while its volume is being made."""
