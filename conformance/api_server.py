@@ -13,7 +13,7 @@ from time import perf_counter, sleep
 from typing import Any
 from urllib.parse import quote
 
-from pvkit.backends.errors import ApiError, NotFound
+from pvkit.backends.errors import ApiError, BackendError, NotFound
 from pvkit.backends.live import cluster
 from pvkit.backends.live.components import Layout, commands
 from pvkit.backends.live.connection import Connection, path_of
@@ -106,6 +106,7 @@ class Server:
                     self._connection.request("PUT", path_of(_quoted(at), "finalize"), body)
                 grace = {"gracePeriodSeconds": 0, "propagationPolicy": "Background"}
                 self._connection.request("DELETE", path_of(_quoted(at)), {**_DELETE, **grace})
+        raise BackendError(f"{at} does not go from the API server, and the next case would meet it")
 
     def _follow(self, kind: str) -> None:
         if kind in ADMITTING:
@@ -168,4 +169,10 @@ def told(answers: Sequence[Answered]) -> list[str]:
     refused = sum(entry.live["code"] >= 400 for entry in answers)
     same = f"{len(answers) - len(other):,} of {len(answers):,} answers of the API the same"
     how = "code, reason, field, cause, message, and all that is stored"
-    return [f"{same} ({how}); {refused:,} of them are refusals", *(f"  {entry}" for entry in other[:SHOWN])]
+    left = len(cases()) - len({entry.case for entry in answers})
+    more = [f"  and {len(other) - SHOWN} more"] if len(other) > SHOWN else []
+    return [
+        f"{same} ({how}); {refused:,} of them are refusals; {left} cases about other versions or gates were left out",
+        *(f"  {entry}" for entry in other[:SHOWN]),
+        *more,
+    ]

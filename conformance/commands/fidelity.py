@@ -72,7 +72,7 @@ def _compared(given: dict[str, Any]) -> Any:
     except KeyboardInterrupt:
         interrupted = True
     again = " ".join(["pvkit", "fidelity", *sys.argv[2:]])
-    lines, clean = _answered(answers) if answers else ([], True)
+    lines, clean = _answered(answers) if given["answers"] else ([], True)
     return Comparisons(told[0], told[1], given["seed"], again, accounts, lines, clean, interrupted)
 
 
