@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from pvkit.backends.errors import UsageError
 from pvkit.conformance.commands.cluster_options import asker, cluster_options
 from pvkit.conformance.commands.run import keep_out_of_the_way
 from pvkit.conformance.run_report import INTERRUPTED
@@ -42,6 +43,8 @@ def command(**given: Any) -> int:
     from pvkit.conformance.failures import made
     from pvkit.conformance.reporters.fidelity import page, render
 
+    if not (given["plans"] or given["faulty"] or given["answers"]):
+        raise UsageError("nothing to compare: give --plans, --faulty or --answers")
     keep_out_of_the_way()
     folder = made(given["output_dir"]) / "fidelity"
     found = _compared(given)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pvkit.backends.errors import BackendError
+from pvkit.backends.errors import BackendError, UsageError
 from pvkit.backends.mutants.registry import MutantModel, named
 from pvkit.backends.protocol import Budget, Operation, Settled
 from pvkit.backends.reference.model import ReferenceModel
@@ -92,6 +92,12 @@ def test_a_cluster_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     done = CliRunner().invoke(pvkit, asked, standalone_mode=False)
     assert done.exit_code != 0
     assert f"no usable kubeconfig {tmp_path}/none" in str(done.exception)
+
+
+def test_nothing_to_compare_is_a_usage_error() -> None:
+    asked = ["fidelity", "--no-answers", "--plans", "0", "--faulty", "0"]
+    with pytest.raises(UsageError, match="give --plans"):
+        CliRunner().invoke(pvkit, asked, standalone_mode=False, catch_exceptions=False)
 
 
 @pytest.mark.live
