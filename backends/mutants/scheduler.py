@@ -203,7 +203,6 @@ def two_pods_choose_one_volume() -> Iterable[Edit]:
     "gives-up-after-failed-bind",
     breaks=("PVB-114",),
     after="kubernetes/kubernetes#73263",
-    needs=("refused",),
     family="RESERVE",
 )
 def gives_up_after_failed_bind() -> Iterable[Edit]:
@@ -218,9 +217,7 @@ def gives_up_after_failed_bind() -> Iterable[Edit]:
     yield edit(binding_cycle.give_up, "body", make)
 
 
-@mutant(
-    "binds-any-incarnation", breaks=("PVB-110",), after="kubernetes/kubernetes#102761", needs=("race",), family="NAME"
-)
+@mutant("binds-any-incarnation", breaks=("PVB-110",), after="kubernetes/kubernetes#102761", family="NAME")
 def binds_any_incarnation() -> Iterable[Edit]:
     """The pod that is assigned is found by name alone, so a re-created one gets its predecessor's node."""
 

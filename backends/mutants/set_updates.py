@@ -74,7 +74,6 @@ def update_never_starts() -> Iterable[Edit]:
     "update-done-too-early",
     breaks=("STS-036",),
     after="kubernetes/kubernetes#119685",
-    needs=("refused",),
     family="GATE",
 )
 def update_done_too_early() -> Iterable[Edit]:
