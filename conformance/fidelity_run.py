@@ -84,7 +84,7 @@ class Account:
         self.broken.update(entry.invariant.id for entry in finding.broken)
         self.undecided.update(entry.invariant.id for entry in finding.undecided)
         self.left_out.update(note.partition(": ")[2] for note in finding.left_out)
-        if finding.kind == "different" or finding.broken or unexplained:
+        if finding.kind == "different" or finding.broken:
             self.odd.append(replace(finding, history=History(finding.history.header, [])))
 
 

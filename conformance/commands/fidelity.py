@@ -128,7 +128,11 @@ def _cluster(given: dict[str, Any], faults: bool) -> Iterator[Any]:
     programs = programs_for(wanted, given["binaries"], given["quiet"])
     layout = cluster.up(name, programs, [], emulation(programs, wanted), resync_seconds=RESYNC_SECONDS, faults=faults)
     try:
-        yield open_live(str(layout.kubeconfig), None, True, None, tell)  # Its end is the end of all that is on it.
+        backend = open_live(str(layout.kubeconfig), None, True, None, tell)
+        try:
+            yield backend
+        finally:
+            backend.close()
     finally:
         cluster.down(name)
 
