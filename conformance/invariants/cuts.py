@@ -75,7 +75,7 @@ class Cuts:
         self.claims: dict[Key, int] = {}
         self.quotas: dict[str, int] = {}
         self.rest = self.rest_before = -1
-        self.rewound = False
+        self.rewound = self.armed = False
         self.blurred = False
         self.blurred_until = -1
         self.standings: list[Any] | None = None
@@ -96,17 +96,18 @@ class Cuts:
             self.quotas[change.key.namespace] = change.event.index
 
     def hear(self, entry: Asked | Settled, state: State) -> None:
-        """A rest ends all older views; a restart may bring them back."""
+        """A rest ends all older views; a restart may bring them back, and one that is yet to come may do so later."""
         if isinstance(entry, Settled):
             if entry.quiet and not entry.disturbed:
                 self._rest(state)
         elif isinstance(entry.request, Fault) and entry.outcome.status != "failed":
             self.rewound = self.rewound or may_rewind(entry.request)
+            self.armed = self.armed or (self.rewound and bool(entry.request.options.get("after")))
             self.blurred = self.blurred or entry.request.word not in CLEAR
 
     def _rest(self, state: State) -> None:
         self.standings = None
-        self.rest_before, self.rest, self.rewound = self.rest, state.index, False
+        self.rest_before, self.rest, self.rewound = self.rest, state.index, self.armed
         if self.blurred:
             self.blurred, self.blurred_until = False, state.index
         for at, sight in list(self.sights.items()):
