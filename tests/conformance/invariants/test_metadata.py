@@ -104,6 +104,21 @@ def test_a_pod_that_goes_without_a_mark_is_noticed() -> None:
     assert verdict_of("API-007", story) is Verdict.FAIL
 
 
+def test_a_pod_may_fall_to_the_deletion_of_the_one_whose_name_it_took() -> None:
+    story = SetStory()
+    story.drop(story.pod(0))
+    story.gone(story.pod(0))
+    assert verdict_of("API-007", story) is Verdict.PASS
+
+
+def test_a_deletion_that_is_long_over_takes_nothing_more() -> None:
+    story = SetStory()
+    story.drop(story.pod(0))
+    story.time += 61.0
+    story.gone(story.pod(0))
+    assert verdict_of("API-007", story) is Verdict.FAIL
+
+
 def test_a_pod_that_was_marked_may_go() -> None:
     story = SetStory()
     story.drop(story.pod(0))
