@@ -77,7 +77,8 @@ def retained_volume_is_kept(change: Change, memory: Memory) -> Findings:
 def volume_is_removed_only_after_its_claim(change: Change, memory: Memory) -> Findings:
     """No component removes a volume before the claim that it was bound to is gone."""
     old = change.old
-    if old is None or change.life.touched("spec.claimRef"):
+    # Who was shown Released, be it a client's lie, may act on it when that is long mended.
+    if old is None or change.life.touched("spec.claimRef", "status"):
         return
     # A removal asked for without a precondition may hit the next volume of that name.
     again = (

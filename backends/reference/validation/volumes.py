@@ -27,6 +27,14 @@ from pvkit.backends.storage import ACCESS_MODES, READ_WRITE_ONCE_POD
 MOUNT_OPTION_ANNOTATION = "volume.beta.kubernetes.io/mount-options"
 UNCHECKED = frozenset({"claimRef", "mountOptions"})
 """Fields of a volume's spec that may hold anything, so that binding needs no look at the others."""
+_DEFAULTS: dict[str, Obj] = {
+    "hostPath": {"type": ""},
+    "iscsi": {"iscsiInterface": "default"},
+    "rbd": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
+    "azureDisk": {"cachingMode": "ReadWrite", "fsType": "ext4", "readOnly": False, "kind": "Shared"},
+    "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
+}
+"""What a server adds to a source that does not say it."""
 
 
 def default(volume: Obj, old: Obj, at: Moment) -> Obj:
@@ -34,10 +42,8 @@ def default(volume: Obj, old: Obj, at: Moment) -> Obj:
     spec = volume["spec"]
     if spec is not old.get("spec"):
         spec = {"persistentVolumeReclaimPolicy": "Retain", "volumeMode": "Filesystem", **spec}
-        if "hostPath" in spec and "type" not in spec["hostPath"]:
-            spec["hostPath"] = {**spec["hostPath"], "type": ""}
-        if "iscsi" in spec and "iscsiInterface" not in spec["iscsi"]:
-            spec["iscsi"] = {**spec["iscsi"], "iscsiInterface": "default"}
+        for source in _DEFAULTS.keys() & spec.keys():
+            spec[source] = {**_DEFAULTS[source], **spec[source]}
         volume = {**volume, "spec": spec}
     status = volume["status"]
     return volume if "phase" in status else {**volume, "status": {"phase": "Pending", **status}}

@@ -92,6 +92,15 @@ def test_a_volume_of_nobody_is_not_removed() -> None:
     assert "belonged to no claim" in message_of("PVB-091", story)
 
 
+def test_a_volume_that_a_client_called_released_may_be_removed_when_that_is_mended() -> None:
+    story = Story()
+    taken, _ = pair(story, **DELETE)
+    lied = story.modified(put(taken, ("status", "phase"), "Released"), by="client")
+    mended = story.modified(put(lied, ("status", "phase"), "Bound"), by="binder")
+    story.terminating(mended, by="provisioner")
+    assert verdict_of("PVB-091", story) is Verdict.NOT_EXERCISED
+
+
 def test_a_late_removal_may_hit_the_next_volume_of_that_name() -> None:
     story, taken = released(**DELETE)
     gone(story, taken)
