@@ -2,31 +2,35 @@
 
 The history is walked once. Before each write the model's controllers are shown the objects as they were just then, and
 every rule that answers for a key that the written object has to do with is heard: one that would write this object, and
-change the same fields to the same values, explains the write. All that a controller knows between two writes is in the
-API objects, so the second write of a pass is the first one of a pass that begins after the first.
+change the same fields to the same values, explains the write. If none does, older views are tried. All that a
+controller knows between two writes is in the API objects, so the second write of a pass is the first one of a pass that
+begins after the first.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
 
 from pvkit.backends.errors import KitError
-from pvkit.backends.objects import LEDGERS, Key, Obj, created_at, key, namespace, owners
+from pvkit.backends.objects import LEDGERS, Key, Obj, annotations, created_at, key, namespace, owners, phase
 from pvkit.backends.protocol import Event
 from pvkit.backends.reference.clock import seconds
 from pvkit.backends.reference.engine import Engine
 from pvkit.backends.reference.instance import Instance
 from pvkit.backends.reference.model import CONTROLLERS
 from pvkit.backends.reference.rules import After, Again, Say, Wake, Write
-from pvkit.backends.storage import claim_ref, volume_name
+from pvkit.backends.storage import PROVISIONED_BY, asset_of, claim_ref, volume_name
+from pvkit.backends.workloads import claim_keys
 from pvkit.conformance.history import History
 from pvkit.conformance.likeness import is_mark, is_same_write
+from pvkit.conformance.older_views import OlderViews
 
 MOST_STEPS = 60
 """Rules that answer before one pass over a key is given up."""
-OLDER = 12
-"""From how many older views a write may have come: what was possible before the last so many writes."""
+AT_ONCE = ("kubelet", "namespace", "garbage-collector")
+"""Controllers whose writes of one pass come in no order, or of which a simulated one leaves some out."""
 NEIGHBOURS = 2
 OURS = ("client", "setup")
 """Who writes in a history and is no controller."""
@@ -57,8 +61,9 @@ class Walk:
         self.engine = Engine(history.header.setup, CONTROLLERS)
         self.seen, self.unlooked = Counter[str](), Counter[str]()
         self.unexplained: list[Unexplained] = []
+        self._ahead = 0.0
         self._noted: dict[Key, Obj | None] = {}
-        self._before: deque[list[tuple[str, Write]]] = deque(maxlen=OLDER)
+        self._older = OlderViews(lambda at, obj: self.engine.store.tables[at.kind].change(at, obj))
 
     def take(self, number: int, events: list[Event]) -> None:
         """One more event: who could have written it, and then it is so."""
@@ -67,32 +72,74 @@ class Walk:
         if event.by not in OURS:
             self._judge(number, events, old)
         new = None if event.type == "DELETED" else event.object
-        told = seconds(created_at(event.object)) if created_at(event.object) else 0.0
-        self.engine.clock.now = max(self.engine.clock.now, event.time, told)
+        self._tell_time(event)
         self.engine.store.tables[at.kind].change(at, new)
+        self._older.note(at, old, new)
+        self._furnish(event.object)
         self.engine._heard(event, old)
         self.engine._queue.clear()
+
+    def _tell_time(self, event: Event) -> None:
+        """Set the clock to the server's, whose stamps tell by how much it is ahead of the history's."""
+        if created_at(event.object):
+            self._ahead = max(self._ahead, seconds(created_at(event.object)) - event.time)
+        self.engine.clock.now = max(self.engine.clock.now, event.time + self._ahead)
+
+    def _furnish(self, obj: Obj) -> None:
+        """Let there be storage behind a volume that a provisioner made; no watch tells of it."""
+        if obj["kind"] == "PersistentVolume" and PROVISIONED_BY in annotations(obj):
+            at, spec = Key("Asset", "", asset_of(obj)), {"size": "0", "claim": "", "by": "", "data": []}
+            made = {"kind": "Asset", "metadata": {"name": at.name}, "spec": spec}
+            self.engine.store.tables["Asset"].change(at, made)
 
     def _judge(self, number: int, events: list[Event], old: Obj | None) -> None:
         event = events[number]
         reason = UNLOOKED.get(event.object["kind"], "")
         if not reason and event.type == "MODIFIED" and is_mark(old, event.object):
             reason = "nothing that is compared changed"
+        if not reason and event.object["kind"] == "Pod" and self._is_early(event.object, old):
+            reason = "pods that a simulated kubelet ran before their claims were Bound"
         if reason:
             self.unlooked[reason] += 1
             return
-        now = list(self._writes(event, old))
-        rules = next(filter(None, (_explaining(writes, event, old) for writes in (now, *reversed(self._before)))), None)
-        self._before.append(now)
+        rules = self._explaining(event, old)
         if rules:
             self.seen.update(rules)
         else:
             beside = (*events[max(number - NEIGHBOURS, 0) : number], *events[number + 1 : number + 1 + NEIGHBOURS])
             self.unexplained.append(Unexplained(event.index, event.by, event, tuple(beside)))
 
-    def _writes(self, event: Event, old: Obj | None) -> Iterator[tuple[str, Write]]:
+    def _is_early(self, pod: Obj, old: Obj | None) -> bool:
+        claims = [self.engine.store.tables["PersistentVolumeClaim"].objects.get(at) for at in claim_keys(pod)]
+        began = phase(pod) == "Running" and old is not None and phase(old) != "Running"
+        return began and any(claim is not None and phase(claim) != "Bound" for claim in claims)
+
+    def _explaining(self, event: Event, old: Obj | None) -> set[str]:
+        """The rules that could have made a write, in the present view or else in the first older one that has any."""
+        rules = self._now(event, old) or self._a_second_ago(event, old)
+        if rules:
+            return rules
+        with closing(self._older(key(event.object))) as views:
+            return next(filter(None, (self._now(event, old) for _ in views)), set())
+
+    def _a_second_ago(self, event: Event, old: Obj | None) -> set[str]:
+        """The same with another clock: stamps are of whole seconds."""
+        now = self.engine.clock.now
+        self.engine.clock.now = now - 1.0
+        try:
+            return self._now(event, old)
+        finally:
+            self.engine.clock.now = now
+
+    def _now(self, event: Event, old: Obj | None) -> set[str]:
+        base = old
+        if event.object["kind"] == "Pod":  # Who patches tells what is to change in what was seen, be that older.
+            base = self.engine.store.tables["Pod"].objects.get(key(event.object))
+        return {id for id, write in self._writes(event.object, old) if is_same_write(write, event, old, base)}
+
+    def _writes(self, obj: Obj, old: Obj | None) -> Iterator[tuple[str, Write]]:
         """What the rules would write next about the keys that an object has to do with."""
-        keys = set(self._related(event.object))
+        keys = {*self._related(obj), *(self._related(old) if old is not None else ())}
         for instance in self.engine.instances.values():
             for at in keys:
                 if at.kind in instance.controller.rules:
@@ -115,7 +162,7 @@ class Walk:
                     instance.seen.scratch[at.kind] = {}
                 elif isinstance(effect, Write) and rule is not None:
                     deed = rule.id, key(effect.object)
-                    if deed in said:
+                    if deed in said and instance.controller.name not in AT_ONCE:
                         return
                     said.add(deed)
                     if effect.object["kind"] in LEDGERS:  # A cluster does not tell of these; so be it.
@@ -124,6 +171,8 @@ class Walk:
                     yield rule.id, effect
                     if effect.remember is not None:
                         effect.remember(_as_stored(effect.object))
+                    if instance.controller.name in AT_ONCE:
+                        self._note(effect)
                 elif not isinstance(effect, Say | Again):
                     return
         except (KitError, AssertionError, KeyError):
@@ -137,7 +186,7 @@ class Walk:
             self._noted.clear()
 
     def _note(self, write: Write) -> None:
-        """Let a write to a ledger be, until the pass is over."""
+        """Let a write be, until the pass is over."""
         at, table = key(write.object), self.engine.store.tables[write.object["kind"]]
         self._noted.setdefault(at, table.objects.get(at))
         table.change(at, None if write.verb == "delete" else _as_stored(write.object))
@@ -163,10 +212,6 @@ class Walk:
 
     def _all(self, kind: str) -> Iterator[Key]:
         yield from self.engine.store.tables[kind].objects
-
-
-def _explaining(writes: list[tuple[str, Write]], event: Event, old: Obj | None) -> set[str]:
-    return {id for id, write in writes if is_same_write(write, event, old)}
 
 
 def _as_stored(obj: Obj) -> Obj:

@@ -6,7 +6,7 @@ which of several volumes or nodes is taken, is compared as far as it is not open
 
 from typing import Any
 
-from pvkit.backends.objects import Obj, annotations, condition, deleting, get, name, namespace
+from pvkit.backends.objects import Obj, annotations, condition, deleting, finalizers, get, name, namespace
 from pvkit.backends.protocol import Event
 from pvkit.backends.reference.rules import Write
 from pvkit.backends.storage import claim_ref
@@ -34,6 +34,8 @@ def gist(obj: Obj | None) -> Obj:
             "ready": ready.get("status") == "True",
             "unscheduled": scheduled.get("status") == "False",
         }
+    if obj["kind"] == "StatefulSet":  # A server leaves out counts of nothing.
+        made["status"] = {field: value for field, value in (made.get("status") or {}).items() if value != 0}
     if obj["kind"] == "EndpointSlice":
         made = {"kind": "EndpointSlice"}
     if CHOSEN in annotations(obj):
@@ -55,12 +57,16 @@ def changes(old: Obj | None, new: Obj | None) -> dict[tuple[str, ...], Any]:
     return {path: theirs for path, _, theirs in leaves(gist(old), gist(new))}
 
 
-def is_same_write(write: Write, event: Event, old: Obj | None) -> bool:
-    """Whether this is the write that was seen, up to what is made up and what is open."""
+def is_same_write(write: Write, event: Event, old: Obj | None, base: Obj | None) -> bool:
+    """Whether this is the write that was seen, up to what is made up and what is open.
+
+    `old` is the object as the server had it, `base` as the writer saw it.
+    """
     seen, made = event.object, write.object
     if write.verb == "create":
         if made["kind"] == "Binding":
-            return seen["kind"] == "Pod" and name(made) == name(seen) and bool(get(seen, "spec", "nodeName"))
+            given = bool(get(seen, "spec", "nodeName")) and not get(old or {}, "spec", "nodeName")
+            return seen["kind"] == "Pod" and name(made) == name(seen) and given
         return event.type == "ADDED" and _alike(made, seen)
     if _is_taken(made, seen, old):
         return True
@@ -69,8 +75,8 @@ def is_same_write(write: Write, event: Event, old: Obj | None) -> bool:
     if write.verb == "delete":
         return event.type == "DELETED" or (deleting(seen) and (not old or _term(old) != _term(seen)))
     if event.type == "DELETED":  # The last finalizer was taken off.
-        return deleting(made) and not made["metadata"].get("finalizers")
-    return _same_changes(write, seen, old)
+        return deleting(made) and bool(finalizers(old or {"metadata": {}})) and not finalizers(made)
+    return _same_changes(write, seen, old, base)
 
 
 def _is_taken(made: Obj, seen: Obj, old: Obj | None) -> bool:
@@ -92,9 +98,9 @@ def _alike(made: Obj, seen: Obj) -> bool:
     return made["kind"] in ("ControllerRevision", "EndpointSlice", "PersistentVolume") or name(made) == name(seen)
 
 
-def _same_changes(write: Write, seen: Obj, old: Obj | None) -> bool:
+def _same_changes(write: Write, seen: Obj, old: Obj | None, base: Obj | None) -> bool:
     of_status = write.verb == "update-status"
-    wanted = {path: value for path, value in changes(old, write.object).items() if (path[0] == "status") is of_status}
+    wanted = {path: value for path, value in changes(base, write.object).items() if (path[0] == "status") is of_status}
     found = changes(old, seen)
     if seen["kind"] == "EndpointSlice":
         return True

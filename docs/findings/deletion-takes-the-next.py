@@ -1,6 +1,6 @@
 """Counts pods that an API server removed without having marked them, while one name is made and deleted over and over.
 
-Run beside a cluster of the kit's own: `pvkit cluster up --name finding`, then this file, then `pvkit cluster down --name finding`.
+Beside a cluster of the kit: `pvkit cluster up --name finding`, this file, `pvkit cluster down --name finding`.
 """
 
 import threading
