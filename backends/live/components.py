@@ -16,6 +16,10 @@ from pvkit.backends.live.programs import Programs
 LOOPBACK = "127.0.0.1"
 PROXY, CONTROL = "proxy", "control"
 """The component that makes faults, and the name of its port that takes them."""
+COMPONENTS_GROUP = "pvkit:components"
+"""The group of the one user that components are."""
+RECORDERS = ("provisioner",)
+"""Who acts as the owner instead and may record Events: why a volume is not made stands nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,14 @@ class Layout:
 
     def kubeconfig_of(self, actor: str) -> Path:
         """The kubeconfig of one actor, which has a line of its own where there is a proxy."""
-        return self.folder / f"kubeconfig-{actor}" if actor in self.lines else self.kubeconfig
+        if actor in self.lines:
+            return self.folder / f"kubeconfig-{actor}"
+        return self.kubeconfig if actor in RECORDERS else self.components_kubeconfig
+
+    @property
+    def components_kubeconfig(self) -> Path:
+        """The kubeconfig of components, who may do less than the owner."""
+        return self.folder / "kubeconfig-components"
 
     @property
     def authority(self) -> Path:
@@ -141,7 +152,9 @@ def _api_server(layout: Layout) -> list[str]:
 
 def _controller_manager(layout: Layout) -> list[str]:
     elsewhere = [actor.part for actor in PARTS] if layout.lines else []
-    return _manager(layout, layout.kubeconfig, ["*", *(f"-{controller}" for controller in (*_IDLE, *elsewhere))])
+    return _manager(
+        layout, layout.components_kubeconfig, ["*", *(f"-{controller}" for controller in (*_IDLE, *elsewhere))]
+    )
 
 
 def _part(layout: Layout, actor: Actor) -> list[str]:
@@ -182,8 +195,24 @@ def _provisioner(layout: Layout) -> list[str]:
 
 _UNUSED = ("autoscaling/v1", "autoscaling/v2", "batch/v1")
 """Groups without a part in storage; whoever deletes a namespace looks through all that there are."""
-_IDLE = ("nodelifecycle", "ttl", "root-ca-certificate-publisher-controller")
-"""Controllers that would only make every namespace and node cost more; nothing here logs in from a pod."""
+_IDLE = (
+    "node-lifecycle-controller",
+    "ttl-controller",
+    "root-ca-certificate-publisher-controller",
+    "endpoints-controller",
+    "endpointslice-mirroring-controller",
+    "daemonset-controller",
+    "horizontal-pod-autoscaler-controller",
+    "job-controller",
+    "cronjob-controller",
+    "ttl-after-finished-controller",
+    "persistentvolume-attach-detach-controller",
+    "ephemeral-volume-controller",
+    "resourceclaim-controller",
+    "taint-eviction-controller",
+    "device-taint-eviction-controller",
+)
+"""Controllers that would only make every namespace, node and pod cost more; nothing here logs in from a pod."""
 _FAST = ["--kube-api-qps=2000", "--kube-api-burst=4000"]
 _ARGUMENTS = {
     "etcd": _etcd,

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pvkit.backends.live.components import CONTROL, LOOPBACK, Layout, Ports, commands
+from pvkit.backends.live.components import COMPONENTS_GROUP, CONTROL, LOOPBACK, RECORDERS, Layout, Ports, commands
 from pvkit.backends.live.programs import Programs
 
 STATE = "cluster.json"
@@ -37,13 +37,16 @@ ADMISSION: dict[str, Any] = {
 
 def furnish(layout: Layout) -> None:
     """Write everything that the components read into the cluster's folder, which exists."""
-    token = secrets.token_urlsafe(32)
-    _private(layout.folder / "tokens.csv", f'{token},pvkit,pvkit,"system:masters"\n')
+    token, own = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    users = f'{token},pvkit,pvkit,"system:masters"\n{own},components,components,"{COMPONENTS_GROUP}"\n'
+    _private(layout.folder / "tokens.csv", users)
     _private(layout.folder / "service-account.key", signing_key())
     _private(layout.kubeconfig, json.dumps(_kubeconfig(layout, token, layout.server), indent=1) + "\n")
+    said = json.dumps(_kubeconfig(layout, own, layout.server), indent=1)
+    _private(layout.components_kubeconfig, said + "\n")
     for actor, port in layout.lines.items():
         if actor != CONTROL:
-            told = _kubeconfig(layout, token, f"https://{LOOPBACK}:{port}")
+            told = _kubeconfig(layout, token if actor in RECORDERS else own, f"https://{LOOPBACK}:{port}")
             _private(layout.kubeconfig_of(actor), json.dumps(told, indent=1) + "\n")
     stages = files("pvkit.backends.live") / "controlplane" / "stages.yaml"
     (layout.folder / "stages.yaml").write_text(stages.read_text())

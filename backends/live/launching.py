@@ -17,6 +17,7 @@ from pvkit.backends.errors import BackendError
 from pvkit.backends.live.components import PROXY, Layout, commands
 from pvkit.backends.live.disturbing import Disturber
 from pvkit.backends.live.furnishing import furnish
+from pvkit.backends.live.granting import grant
 from pvkit.backends.live.requests import answers, request
 
 START_SECONDS = 60.0
@@ -104,6 +105,10 @@ class _Supervised:
         layout = self._layout
         self._begin(*_FIRST)
         self._until(lambda: answers(layout, "/readyz"), "kube-apiserver")
+        try:
+            grant(layout)
+        except OSError as error:
+            raise StartError(f"the API server does not take a role: {error}") from None
         disturber = Disturber(layout) if layout.lines else None
         if disturber is not None:
             self._begin(PROXY)

@@ -33,7 +33,8 @@ def option(command: list[str], name: str) -> str:
 def test_a_cluster_without_faults_has_no_process_more(plain: Layout) -> None:
     assert tuple(commands(plain)) == NAMES
     assert {option(command, "kubeconfig") for name, command in commands(plain).items() if name in NAMES[2:]} == {
-        str(plain.kubeconfig)
+        str(plain.components_kubeconfig),
+        str(plain.kubeconfig),  # The provisioner's, who may record Events.
     }
 
 
@@ -51,7 +52,7 @@ def test_a_part_of_the_controller_manager_does_nothing_else_and_no_other_does_it
 def test_every_actor_has_a_port_of_its_own_and_the_rest_asks_the_server_itself(faulty: Layout) -> None:
     assert set(faulty.lines) == {*ACTORS, CONTROL}
     assert len(set(faulty.lines.values())) == len(faulty.lines)
-    assert option(commands(faulty)[MANAGER], "kubeconfig") == str(faulty.kubeconfig)
+    assert option(commands(faulty)[MANAGER], "kubeconfig") == str(faulty.components_kubeconfig)
 
 
 def test_kubeconfigs_of_actors_name_the_proxy_and_are_secret(faulty: Layout) -> None:

@@ -1,13 +1,14 @@
 """What a cluster finds in its folder."""
 
 import base64
+import csv
 import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from pvkit.backends.live.components import Layout, Ports
+from pvkit.backends.live.components import COMPONENTS_GROUP, Layout, Ports
 from pvkit.backends.live.furnishing import furnish, layout_in, signing_key
 from pvkit.backends.live.programs import Programs
 from tests.backends.live.test_components import HEADS
@@ -32,7 +33,9 @@ def test_a_folder_that_was_not_furnished_has_none(tmp_path: Path) -> None:
 
 def test_secrets_are_for_the_owner_only(layout: Layout) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in layout.folder.iterdir()}
-    assert {modes[name] for name in ("tokens.csv", "service-account.key", "kubeconfig")} == {0o600}
+    assert {modes[name] for name in ("tokens.csv", "service-account.key", "kubeconfig", "kubeconfig-components")} == {
+        0o600
+    }
 
 
 def test_the_kubeconfig_verifies_the_server_and_carries_the_token(layout: Layout) -> None:
@@ -41,6 +44,16 @@ def test_the_kubeconfig_verifies_the_server_and_carries_the_token(layout: Layout
     assert cluster == {"server": "https://127.0.0.1:3", "certificate-authority": str(layout.authority)}
     assert layout.folder.joinpath("tokens.csv").read_text().startswith(user["token"] + ",")
     assert said["current-context"] == said["contexts"][0]["name"]
+
+
+def test_components_are_another_user_than_the_owner(layout: Layout) -> None:
+    tokens = {
+        json.loads(path.read_text())["users"][0]["user"]["token"]
+        for path in (layout.kubeconfig, layout.components_kubeconfig)
+    }
+    rows = list(csv.reader(layout.folder.joinpath("tokens.csv").read_text().splitlines()))
+    assert {row[0] for row in rows} == tokens
+    assert [row[3] for row in rows] == ["system:masters", COMPONENTS_GROUP]
 
 
 def test_every_start_has_another_token_and_another_key(layout: Layout) -> None:
