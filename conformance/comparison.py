@@ -79,8 +79,9 @@ def differences(ours: dict[str, Obj], theirs: dict[str, Obj]) -> list[Difference
 def unpaired(state: dict[str, Obj]) -> dict[str, Obj]:
     """A state without what tells which volume serves which claim; only how many of each phase there are stays.
 
-    Where several volumes fit any may be taken, and where several claims wait any may come first. How many pods a set
-    counts that is being deleted depends on whether they or it went first.
+    Where several volumes fit any may be taken, and where several claims wait any may come first; of several nodes any
+    may be given. Whether it fits is judged by promises. How many pods a set counts that is being deleted depends on
+    whether they or it went first.
     """
     made: dict[str, Obj] = {}
     phases: Counter[str] = Counter()
@@ -90,6 +91,8 @@ def unpaired(state: dict[str, Obj]) -> dict[str, Obj]:
             phases[f"{kind} {get(obj, 'status', 'phase')}"] += 1
             for path in _PAIRING:
                 obj = without(obj, path)
+        if kind == "Pod":
+            obj = without(without(obj, ("spec", "nodeName")), ("metadata", "labels", "topology.kubernetes.io/zone"))
         if kind == "StatefulSet" and get(obj, "metadata", "deletionTimestamp"):
             obj = without(obj, ("status",))
         made[at] = obj

@@ -20,7 +20,7 @@ from pvkit.backends.reference.clock import seconds
 from pvkit.backends.reference.engine import Engine
 from pvkit.backends.reference.instance import Instance
 from pvkit.backends.reference.model import CONTROLLERS
-from pvkit.backends.reference.rules import After, Again, Say, Wake, Write
+from pvkit.backends.reference.rules import After, Again, Effect, Fail, Say, Wake, Write
 from pvkit.backends.storage import PROVISIONED_BY, asset_of, claim_ref, volume_name
 from pvkit.backends.workloads import claim_keys
 from pvkit.conformance.history import History
@@ -173,7 +173,7 @@ class Walk:
                         effect.remember(_as_stored(effect.object))
                     if instance.controller.name in AT_ONCE:
                         self._note(effect)
-                elif not isinstance(effect, Say | Again):
+                elif not isinstance(effect, Say | Again) and not self._tries_again(instance, effect):
                     return
         except (KitError, AssertionError, KeyError):
             return  # What the pass needs was never there in this history.
@@ -184,6 +184,10 @@ class Walk:
             for at, obj in self._noted.items():
                 self.engine.store.tables[at.kind].change(at, obj)
             self._noted.clear()
+
+    def _tries_again(self, instance: Instance, effect: Effect) -> bool:
+        """Whether a pass that failed may by now have been followed by others: no watch tells how often it was tried."""
+        return instance.controller.name == "provisioner" and isinstance(effect, Fail)
 
     def _note(self, write: Write) -> None:
         """Let a write be, until the pass is over."""
