@@ -142,8 +142,9 @@ class Description:
     """What a backend says of itself.
 
     `ordered`: events of all kinds come in one order of writes. `ledgers`: the histories hold `Asset` and `Process`
-    objects. `lacks` gives a reason for each capability that cannot be exercised. `lag`: for how many seconds of its
-    clock a healthy component may act on what is no longer so; 0 where, but for faults, all see every write at once.
+    objects, all of them; `data`: those at least that tell what pods wrote and found. `lacks` gives a reason for each
+    capability that cannot be exercised. `lag`: for how many seconds of its clock a healthy component may act on what is
+    no longer so; 0 where, but for faults, all see every write at once.
     """
 
     implementation: str
@@ -153,6 +154,12 @@ class Description:
     ledgers: bool = False
     lacks: Mapping[str, str] = field(default_factory=dict)
     lag: float = 5.0
+    data: bool = False
+
+    @property
+    def shows_data(self) -> bool:
+        """Whether the histories tell what pods wrote and found; all ledgers tell that, too."""
+        return self.data or self.ledgers
 
 
 class Backend(Protocol):

@@ -115,6 +115,11 @@ def is_default(storage_class: Obj) -> bool:
     return "true" in (marks.get(DEFAULT_CLASS), marks.get(BETA_DEFAULT_CLASS))
 
 
+def has_data_source(claim: Obj) -> bool:
+    """Whether a claim asks for a volume that is filled from something else."""
+    return bool(get(claim, "spec", "dataSource") or get(claim, "spec", "dataSourceRef"))
+
+
 def waits_for_consumer(storage_class: Obj | None) -> bool:
     """Whether binding is delayed until a pod is scheduled; a missing class object means Immediate (BIND-11)."""
     return storage_class is not None and storage_class.get("volumeBindingMode") == "WaitForFirstConsumer"

@@ -26,7 +26,7 @@ WORDS = {"Asked": (*VERBS, "fault", "other")}
 
 GAPS = "events"
 """What a backend lacks that missed some of the events: then nothing can be said of what it saw."""
-_EVIDENCE = {"order": "ordered", "ledgers": "ledgers"}
+_EVIDENCE = {"order": "ordered", "ledgers": "ledgers", "data": "shows_data"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,9 @@ def docket_of(invariants: Iterable[Invariant], header: Header) -> Docket:
     lacking = frozenset(need for need, attribute in _EVIDENCE.items() if not getattr(header.backend, attribute))
     if GAPS in header.backend.lacks:
         lacking |= {GAPS}
-    reasons = frozenset((need, header.backend.lacks[need]) for need in lacking if need in header.backend.lacks)
+    lacks = header.backend.lacks
+    told = {"data": lacks["ledgers"], **lacks} if "ledgers" in lacks else lacks  # Who shows no ledgers shows no data.
+    reasons = frozenset((need, told[need]) for need in lacking if need in told)
     return _docket(tuple(invariants), header.setup.kubernetes_version, lacking, reasons)
 
 

@@ -71,7 +71,8 @@ When = Callable[..., object]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Invariant:
-    """One promise. `needs` names evidence without which it is UNKNOWN: `order` (one order over all kinds), `ledgers`.
+    """One promise. `needs` names evidence without which it is UNKNOWN: `order` (one order over all kinds), `ledgers`,
+    `data` (of these, what pods wrote and found).
 
     `lacks` names capabilities of `Description.lacks` that make it NOT_SUPPORTED; `versions` the Kubernetes minors it
     holds for. `follows` are the followers it asks (`State.follow`). `when` is the condition on which it is asked.

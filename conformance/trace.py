@@ -77,6 +77,7 @@ def header_fields(header: Header) -> dict[str, Any]:
             "kubernetesVersion": backend.kubernetes_version,
             "ordered": backend.ordered,
             "ledgers": backend.ledgers,
+            "data": backend.data,
             "lacks": dict(backend.lacks),
             "lag": backend.lag,
         },
@@ -192,7 +193,7 @@ def _header(fields: dict[str, Any]) -> Header:
     said = Description(
         backend["implementation"], backend["version"], backend["kubernetesVersion"], backend["ordered"],
         backend["ledgers"], backend["lacks"],
-        backend["lag"],
+        backend["lag"], backend.get("data", False),
     )  # fmt: skip
     return Header(world, said, fields["seed"], fields["plan"])
 

@@ -19,6 +19,7 @@ from pvkit.backends.live.cleaning import Cleaner
 from pvkit.backends.live.cleanup import sweep
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.disturbing import Undisturbed
+from pvkit.backends.live.guise import Guise
 from pvkit.backends.live.naming import NODE_SELECTOR, PLAN_LABEL, Names
 from pvkit.backends.live.patience import Pace, patience
 from pvkit.backends.live.play import Play
@@ -52,7 +53,6 @@ READY_NODE: Obj = {
 """The status of a node that nobody has to wait for; nodes are simulated where the kit makes them."""
 
 SIMULATED = "the nodes are simulated: no process runs and no storage is written, so nothing can be read back"
-NO_STORAGE = "the volumes of a run have no storage behind them, so nothing is written that could be read back"
 FENCE_SECONDS = 5.0
 """How long a stream may be behind a list."""
 LEAST_LAG = 1.0
@@ -70,7 +70,8 @@ class LiveBackend:
     `pace` tells how quick the cluster's components are. With `nodes` each plan gets nodes of its own; the cluster's API
     server must then hold pods to them (admission plugin `PodNodeSelector`), and somebody must play their kubelets.
     Without, the cluster is somebody else's, and the plan a guest there. `settle_seconds` is the longest wait for rest,
-    `run_id` the label of all that is made, by default a random one. `unrest` makes faults.
+    `run_id` the label of all that is made, by default a random one. `unrest` makes faults. On
+    somebody else's cluster the objects of plans wear the `guise`.
     """
 
     def __init__(
@@ -82,13 +83,14 @@ class LiveBackend:
         settle_seconds: float = 100.0,
         run_id: str = "",
         unrest: Undisturbed | None = None,
+        guise: Guise | None = None,
     ) -> None:
         self._connect = partial(Connection, kubeconfig, context)
         self._connection = self._connect()
         self.server = Server(self._connection)
         self.run_id = run_id or secrets.token_hex(3)
         self._pace, self._makes_nodes, self._settle_seconds = pace or Pace(), nodes, settle_seconds
-        self._unrest = unrest or Undisturbed()
+        self._unrest, self._guise = unrest or Undisturbed(), guise or Guise()
         self._plans = count()
         self._shared = False
         self._room, self._real_defaults = Room(), False
@@ -144,7 +146,7 @@ class LiveBackend:
         real = self._makes_nodes and (self._real_defaults or not self._room.shared)
         if real:
             self._room.take(self)
-        names = Names(f"k{self.run_id}-{next(self._plans)}", self.run_id, private=not real)
+        names = Names(f"k{self.run_id}-{next(self._plans)}", self.run_id, private=not real, guise=self._guise)
         namespaces = names.namespaces("default", *setup.namespaces)
         self._play = Play(self._connection, names, namespaces, self._makes_nodes)
         self._watches.record(self.play.tape)
@@ -202,7 +204,8 @@ class LiveBackend:
             self._room.check()
             since = play.tape.arrived
             pace = replace(self._pace, reaction=max(self._pace.reaction, REQUESTS_OF_A_REACTION * play.slowness))
-            wait = patience(play.tape.objects(), pace, play.time)
+            play.witness.look(play.tape)
+            wait = max(patience(play.tape.objects(), pace, play.time), play.witness.patience(play.tape))
             left = min(max(since, play.latest) + wait, limit, self._room.deadline) - monotonic()
             if left > 0:
                 play.tape.wait(lambda since=since: play.tape.arrived > since, left)  # type: ignore[misc]
@@ -230,18 +233,20 @@ class LiveBackend:
 
     def describe(self) -> Description:
         """The server, what it cannot show, and whether anything of this plan's events was missed."""
-        lacks = {"ledgers": SIMULATED if self._makes_nodes else NO_STORAGE}
+        lacks = {"ledgers": SIMULATED, "data": SIMULATED} if self._makes_nodes else self._guise.lacks
         if self._makes_nodes:
             lacks["expansion"] = "nobody expands volumes where nodes and storage are simulated"
         if not self._makes_nodes:
             lacks["nodes"] = "the nodes are the cluster's own"
         lacks |= self._unrest.lacks
         lacks |= {kind: f"the server does not know the kind {kind}" for kind in self._watches.absent}
+        lacks |= self._play.witness.lacks if self._play is not None else {}
         if self._play is not None and self._play.tape.gaps:
             lacks["events"] = "; ".join(self._play.tape.gaps[:3])
         called = f"live {self._connection.server}"
         lag = max(LEAST_LAG, 3 * self._pace.reaction)
-        return Description(called, __version__, self.server.minor, self._ordered, lacks=lacks, lag=lag)
+        heard = "data" not in lacks
+        return Description(called, __version__, self.server.minor, self._ordered, lacks=lacks, lag=lag, data=heard)
 
     def clear(self) -> None:
         """Remove what the present plan made, and wait for what other plans could take for theirs."""

@@ -71,9 +71,9 @@ class Connection:
         found: Obj = json.loads(answer.data)
         return found
 
-    def text(self, path: str) -> str:
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """What stands at a path that is no JSON, such as metrics."""
-        return str(self._send("GET", path, None, None, _request_timeout=30).data.decode(errors="replace"))
+        return str(self._send("GET", path, None, query, _request_timeout=30).data.decode(errors="replace"))
 
     def watch(
         self, path: str, version: str, seconds: int, opened: Callable[[Any], None] = lambda response: None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pvkit.backends.live.guest import UNSET_MARK, classed, unclassed
+from pvkit.backends.live.guise import Guise
 from pvkit.backends.objects import NAMESPACED, Key, Obj, annotations, get, name, put, uid, without
 from pvkit.backends.storage import BETA_CLASS, PROVISIONED_BY, SELECTED_NODE
 
@@ -44,10 +45,11 @@ _TERM_LISTS: tuple[tuple[str, ...], ...] = (
 class Names:
     """The mapping of one plan, by a tag such as `k3f-7`, for a run with that id.
 
-    With `private` classes, what has no class gets one that nobody else has.
+    With `private` classes, what has no class gets one that nobody else has. `guise` is what objects wear there.
     """
 
-    def __init__(self, tag: str, run_id: str = "", private: bool = False) -> None:
+    def __init__(self, tag: str, run_id: str = "", private: bool = False, guise: Guise | None = None) -> None:
+        self.guise = guise or Guise()
         self.tag, self.run_id = tag, run_id
         self._classless = f"{tag}-classless" if private else ""
         self._front = f"{tag}-"
@@ -91,7 +93,7 @@ class Names:
     def out(self, obj: Obj) -> Obj:
         """An object of the plan, or a merge patch of one, as it is sent to the cluster; `kind` must be there."""
         kind = obj.get("kind", "")
-        sent = self._metadata(obj, kind)
+        sent = self.guise.worn(self._metadata(obj, kind))
         match kind:
             case "PersistentVolume" | "PersistentVolumeClaim" | "Pod":
                 sent = self._fields(sent)
@@ -165,7 +167,7 @@ class Names:
 
     def told(self, obj: Obj) -> Obj:
         """An object as the history tells it: the plan's own names, and nothing that only the kit put there."""
-        plain = self._unclassed(obj) if self._classless else obj
+        plain = self.guise.shed(self._unclassed(obj) if self._classless else obj)
         made: Obj = self.home(without(plain, ("metadata", "managedFields")))
         for path in (("metadata", "labels"), ("spec", "nodeSelector"), ("metadata", "annotations")):
             found = get(made, *path)

@@ -13,6 +13,7 @@ from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.fencing import fence
 from pvkit.backends.live.naming import Names
 from pvkit.backends.live.reaching import UNAUTHORIZED, explained
+from pvkit.backends.live.testimony import Silence, Witness
 from pvkit.backends.live.watching import Frame, Tape
 from pvkit.backends.objects import Key, Obj, key, version, without
 from pvkit.backends.protocol import Event, Operation, Outcome
@@ -50,6 +51,7 @@ class Play:
         self.setup: set[int] = set()
         self.start = self.latest = monotonic()
         self._connection, self._answers = connection, Answers()
+        self.witness = Witness(connection, self._present) if names.guise.image else Silence()
         self._fenced = 0
         self._told: list[int] = []
         self._took: deque[float] = deque(maxlen=LATEST)
@@ -68,6 +70,7 @@ class Play:
 
     def invoke(self, operation: Operation) -> Outcome:
         """Ask as a client; names go out with this plan's tag and come back without it."""
+        self.witness.look(self.tape)
         known = self._known(operation)
         self.tape.active.add(kind_of(operation))
         start = monotonic()
@@ -144,7 +147,7 @@ class Play:
 
     def observe(self) -> list[Event]:
         """The events up to the last fence that were not told yet, in the order of writes."""
-        return [self._event(frame) for frame in self.tape.read(self._fenced)] if self._fenced else []
+        return [self._event(frame) for frame in self.witness.told(self.tape.read(self._fenced))] if self._fenced else []
 
     def _event(self, frame: Frame) -> Event:
         at = key(frame.object)

@@ -255,7 +255,7 @@ def _pending(state: State, standing: Standing) -> Iterator[Obj]:
     level=Level.CONTRACT,
     source=f"PVC-15, IDENT-11, S2; {STORAGE_DOC}",
     on=("Process ADDED", CLAIM_GONE),
-    needs=("order", "ledgers"),
+    needs=("order", "data"),
 )
 def data_is_found_again(change: Change, memory: Memory) -> Findings:
     """A pod that comes back to the same claim finds what was written to it before."""

@@ -119,7 +119,7 @@ def settled_storage_belongs_to_somebody(state: State, memory: Memory) -> Finding
     level=Level.CONTRACT,
     source=f"PHASE-04, RECLAIM-02, RECLAIM-09, R4; {RECLAIMING}",
     on=("Process ADDED",),
-    needs=("order", "ledgers"),
+    needs=("order", "data"),
 )
 def nobody_reads_what_another_claim_left(change: Change, memory: Memory) -> Findings:
     """A pod does not find what the pods of another claim left in its volume, unless an administrator passed it on."""

@@ -16,7 +16,7 @@ class FakeCluster:
     """Keeps objects and a log of frames. Tests write as other components do, by `write` and `remove`.
 
     `cut` ends all watches as a broken connection does, `compact` forgets the log, `hold` keeps back the frames of a
-    kind until `release`, `unknown` are kinds that the server does not have.
+    kind until `release`, `unknown` are kinds that the server does not have. `logs` are what pods have printed, by path.
     """
 
     def __init__(self, *unknown: str) -> None:
@@ -28,6 +28,7 @@ class FakeCluster:
         self.held: set[str] = set()
         self.watching: dict[str, int] = {}
         self.requests: list[tuple[str, str, Any]] = []
+        self.logs: dict[str, Callable[[], str]] = {}
 
     def connect(self) -> Any:
         """A connection; it has what `Connection` has."""
@@ -127,6 +128,12 @@ class _Connection:
             if method in ("PATCH", "PUT"):
                 return cluster.write(_merged(found, body))
             return found
+
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        self._cluster.requests.append(("GET", path, query))
+        if path not in self._cluster.logs:
+            raise NotFound(f"{path} not found")
+        return self._cluster.logs[path]()
 
     def watch(
         self, path: str, since: str, seconds: int, opened: Callable[[Any], None] = lambda _: None
