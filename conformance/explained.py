@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pvkit.backends.errors import KitError
-from pvkit.backends.objects import LEDGERS, Key, Obj, annotations, created_at, key, namespace, owners, phase
+from pvkit.backends.objects import LEDGERS, Key, Obj, annotations, created_at, key, namespace, owners, phase, put, uid
 from pvkit.backends.protocol import Event
 from pvkit.backends.reference.clock import seconds
+from pvkit.backends.reference.endpoints import slice_key
 from pvkit.backends.reference.engine import Engine
 from pvkit.backends.reference.instance import Instance
 from pvkit.backends.reference.model import CONTROLLERS
@@ -36,7 +37,7 @@ OURS = ("client", "setup")
 """Who writes in a history and is no controller."""
 UNLOOKED = {
     "Event": "events of Kubernetes, which no rule depends on",
-    "Node": "heartbeats and taints of nodes",
+    "Node": "heartbeats and taints of nodes, which are Ready from the first",
     "Asset": "ledgers, which are no API objects",
     "Process": "ledgers, which are no API objects",
     "Namespace": "the status of namespaces",
@@ -94,7 +95,8 @@ class Walk:
 
     def _judge(self, number: int, events: list[Event], old: Obj | None) -> None:
         event = events[number]
-        reason = UNLOOKED.get(event.object["kind"], "")
+        gone = event.object["kind"] == "Namespace" and event.type == "DELETED"
+        reason = "" if gone else UNLOOKED.get(event.object["kind"], "")
         if not reason and event.type == "MODIFIED" and is_mark(old, event.object):
             reason = "nothing that is compared changed"
         if not reason and event.object["kind"] == "Pod" and self._is_early(event.object, old):
@@ -222,10 +224,24 @@ def _as_stored(obj: Obj) -> Obj:
     return {**obj, "metadata": {"uid": "", "resourceVersion": "0", "creationTimestamp": "", **obj["metadata"]}}
 
 
+def _as_named_here(events: list[Event]) -> list[Event]:
+    """Slices by the names that the model gives them; a server makes names up."""
+    names: dict[str, str] = {}
+    for number, event in enumerate(events):
+        obj = event.object
+        if obj["kind"] == "EndpointSlice":
+            for owner in owners(obj)[:1]:
+                service = {"metadata": {"name": owner["name"], "uid": owner["uid"], "namespace": namespace(obj)}}
+                names.setdefault(uid(obj), slice_key(service).name)
+            known = names.get(uid(obj), obj["metadata"]["name"])
+            events[number] = replace(event, object=put(obj, ("metadata", "name"), known))
+    return events
+
+
 def explain(history: History) -> tuple[Counter[str], list[Unexplained], Counter[str]]:
     """How often each rule was seen, the writes that none explains, and what was not looked at, by reason."""
     walk = Walk(history)
-    events = [entry for entry in history.entries if isinstance(entry, Event)]
+    events = _as_named_here([entry for entry in history.entries if isinstance(entry, Event)])
     for number in range(len(events)):
         walk.take(number, events)
     return walk.seen, walk.unexplained, walk.unlooked

@@ -33,15 +33,23 @@ def gist(obj: Obj | None) -> Obj:
             "phase": get(obj, "status", "phase"),
             "ready": ready.get("status") == "True",
             "unscheduled": scheduled.get("status") == "False",
+            "nominated": bool(get(obj, "status", "nominatedNodeName")),
         }
     if obj["kind"] == "StatefulSet":  # A server leaves out counts of nothing.
         made["status"] = {field: value for field, value in (made.get("status") or {}).items() if value != 0}
     if obj["kind"] == "EndpointSlice":
-        made = {"kind": "EndpointSlice"}
+        made = {"kind": "EndpointSlice", "endpoints": sorted(map(_endpoint, obj.get("endpoints") or ()), key=str)}
     if CHOSEN in annotations(obj):
         made["metadata"]["annotations"][CHOSEN] = "a node"
     made.setdefault("metadata", {})["going"] = deleting(obj)
     return made
+
+
+def _endpoint(entry: Obj) -> tuple[Any, ...]:
+    """An endpoint without its address: its pod, its host name, and whether it is ready, serving, terminating."""
+    told = entry.get("conditions") or {}
+    words = ("ready", "serving", "terminating")
+    return get(entry, "targetRef", "name"), entry.get("hostname"), *(bool(told.get(word)) for word in words)
 
 
 def plain(tree: Any) -> Any:
@@ -75,8 +83,13 @@ def is_same_write(write: Write, event: Event, old: Obj | None, base: Obj | None)
     if write.verb == "delete":
         return event.type == "DELETED" or (deleting(seen) and (not old or _term(old) != _term(seen)))
     if event.type == "DELETED":  # The last finalizer was taken off.
-        return deleting(made) and bool(finalizers(old or {"metadata": {}})) and not finalizers(made)
+        return old is not None and deleting(made) and bool(_holds(old)) and not _holds(made)
     return _same_changes(write, seen, old, base)
+
+
+def _holds(obj: Obj) -> list[str]:
+    """What keeps an object from going; a namespace has a finalizer of its own kind besides."""
+    return [*finalizers(obj), *((get(obj, "spec", "finalizers") or []) if obj["kind"] == "Namespace" else [])]
 
 
 def _is_taken(made: Obj, seen: Obj, old: Obj | None) -> bool:
@@ -102,8 +115,6 @@ def _same_changes(write: Write, seen: Obj, old: Obj | None, base: Obj | None) ->
     of_status = write.verb == "update-status"
     wanted = {path: value for path, value in changes(base, write.object).items() if (path[0] == "status") is of_status}
     found = changes(old, seen)
-    if seen["kind"] == "EndpointSlice":
-        return True
     if not wanted or any((path[0] == "status") is not of_status for path in found):
         return False
     return all(path in OPEN or found.get(path) == value for path, value in wanted.items()) and all(
