@@ -28,6 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--pv-kubeconfig", help="of the cluster to run on (--pv-backend live)")
     group.addoption("--pv-context", help="of the kubeconfig; by default its current one")
     group.addoption("--pv-yes", action="store_true", help="agree to write on a server that is not on this machine")
+    group.addoption("--pv-image", default="", help="pods on a real cluster write and read data with this small image")
+    group.addoption("--pv-storage-class", default="", help="of the cluster: volumes of plans are made as for that one")
     group.addoption("--pv-profile", default="smoke", help="how much: smoke, default, full")
     group.addoption("--pv-include", action="append", default=[], help="only these: an id, topic, level or tag")
     group.addoption("--pv-exclude", action="append", default=[], help="all but these")
@@ -86,7 +88,8 @@ def pv_backend(request: pytest.FixtureRequest) -> "Iterator[Backend]":
     from pvkit.conformance.commands.cluster_options import opened
 
     option = request.config.getoption
-    cluster = {name: option(f"--pv-{name}") for name in ("kubeconfig", "context", "yes")}
+    cluster = {name: option(f"--pv-{name}") for name in ("kubeconfig", "context", "yes", "image")}
+    cluster["storage_class"] = option("--pv-storage-class")
     try:
         backend = opened(option("--pv-backend"), cluster)
     except KitError as error:

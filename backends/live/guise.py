@@ -4,12 +4,14 @@ Containers get an image that exists and a program that leaves marks. Classes of 
 there, get the provisioner and the parameters of a class of the cluster's; that class itself is only read.
 """
 
+import re
 from dataclasses import dataclass
 from functools import partial
 
 from pvkit.backends.errors import NotFound, UsageError
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.marks import dressed, undressed, with_containers
+from pvkit.backends.live.permissions import LOGS, refusals
 from pvkit.backends.objects import Key, Obj, name
 from pvkit.backends.storage import KIT_PROVISIONER, NO_PROVISIONER, waits_for_consumer
 
@@ -17,6 +19,7 @@ NO_STORAGE = "volumes that plans make by hand have no storage behind them: pods 
 NO_IMAGE = "no pod of a plan writes or reads; with `--image busybox`, or another small image that has `sh`, they do"
 NO_CLASS = "nobody here makes volumes for the plans' classes; with `--storage-class NAME` they are made as for that one"
 NO_LEDGERS = "what a storage backend holds and what runs on a node is not shown by an API server"
+_REFERENCE = re.compile(r"[A-Za-z0-9][\w.:/@-]*")
 BORROWED = ("provisioner", "parameters", "mountOptions")
 
 
@@ -60,6 +63,17 @@ def _borrowing(obj: Obj, borrowed: Obj) -> Obj:
     made = {field: value for field, value in obj.items() if field not in BORROWED}
     made |= {field: borrowed[field] for field in BORROWED if field in borrowed}
     return {**made, "volumeBindingMode": "WaitForFirstConsumer"} if waits_for_consumer(borrowed) else made
+
+
+def fitting(connection: Connection, image: str, called: str) -> Guise:
+    """The guise for an image and the class of that name, "" for none; raises `UsageError` for what cannot be put on."""
+    if image and not _REFERENCE.fullmatch(image):
+        raise UsageError(f"--image {image!r} names no image; busybox and mirror.example/busybox:1.37 are names")
+    if image and refusals(connection, (LOGS,)):
+        raise UsageError(
+            f"--image {image}: you may not get pods/log on {connection.server}, so nobody would hear what pods find"
+        )
+    return Guise(image, borrowable(connection, called) if called else None)
 
 
 def borrowable(connection: Connection, called: str) -> Obj:

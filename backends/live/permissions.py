@@ -43,6 +43,7 @@ class Grant:
 
 
 _QUOTAS = "plans that make quotas or limits cannot be replayed"
+LOGS = Grant("Pod", ("get",), "log", without="--image cannot be given, for nobody hears what pods find")
 GRANTS = (
     Grant("Namespace", (*SEE, "create", "delete", "get")),
     Grant("PersistentVolumeClaim", (*SEE, *MAKE)),
@@ -62,6 +63,7 @@ GRANTS = (
     Grant("LimitRange", SEE),
     Grant("ResourceQuota", MAKE, without=_QUOTAS),
     Grant("LimitRange", MAKE, without=_QUOTAS),
+    LOGS,
 )
 """All that the live backend and `pvkit cleanup` ask of a cluster whose nodes are not the kit's own."""
 

@@ -41,6 +41,18 @@ def cluster_options(command: Command) -> Command:
     return cluster_named(agreed(command))
 
 
+def data_options(command: Command) -> Command:
+    """Give a command `--image` and `--storage-class`."""
+    image = click.option(
+        "--image",
+        metavar="REF",
+        default="",
+        help="Small, with `sh`: pods on real nodes write and read data with it.",
+    )
+    named = "A class of the cluster: volumes of plans are made as for that one; it is only read."
+    return image(click.option("--storage-class", metavar="NAME", default="", help=named)(command))
+
+
 def asker() -> "Ask | None":
     """Asks the person at the terminal; None where there is none."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -49,17 +61,22 @@ def asker() -> "Ask | None":
 
 
 def opened(spec: str, given: Mapping[str, Any]) -> Any:
-    """The backend of that name, by the options of `cluster_options` if it is a cluster; a dry run only looks at it."""
+    """The backend of that name; a cluster by `cluster_options` and `data_options`, and a dry run only looks at it."""
+    from pvkit.backends.errors import UsageError
     from pvkit.backends.registry import open_backend
 
+    image, storage_class = given.get("image") or "", given.get("storage_class") or ""
     if spec != LIVE:
+        if image or storage_class:
+            raise UsageError(f"--image and --storage-class are for --backend {LIVE}; {spec} runs no pods")
         return open_backend(spec)
     from pvkit.backends.live.opening import look, open_live
 
     if given.get("dry_run"):
-        click.echo(look(given["kubeconfig"], given["context"]))
+        click.echo(look(given["kubeconfig"], given["context"], image, storage_class))
         return SimpleNamespace(close=lambda: None)
-    return open_live(given["kubeconfig"], given["context"], given["yes"], asker(), partial(click.echo, err=True))
+    tell = partial(click.echo, err=True)
+    return open_live(given["kubeconfig"], given["context"], given["yes"], asker(), tell, image, storage_class)
 
 
 def drawn_for(

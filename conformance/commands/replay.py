@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pvkit.conformance.commands.cluster_options import cluster_options, opened
+from pvkit.conformance.commands.cluster_options import cluster_options, data_options, opened
 
 SHIPPED = Path(__file__).parent.parent / "plans"
 
@@ -27,6 +27,7 @@ def located(word: str) -> Path:
 @click.argument("files", nargs=-1, required=True)
 @click.option("--backend", default="reference", show_default=True, help="What to run on; `pvkit list backends`.")
 @cluster_options
+@data_options
 @click.option("--include", multiple=True, help="Judge only these: an id, topic, level or tag; repeatable.")
 @click.option("--exclude", multiple=True, help="Judge all but these; repeatable.")
 @click.option("-o", "--output", "wide", type=click.Choice(["wide"]), help="More columns, as kubectl has them.")

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from pvkit.backends.errors import BackendError, UsageError
-from pvkit.conformance.commands.cluster_options import BESIDE, LIVE, cluster_options, drawn_for, opened
+from pvkit.conformance.commands.cluster_options import BESIDE, LIVE, cluster_options, data_options, drawn_for, opened
 
 FORMATS = ("text", "junit", "json", "yaml", "html")
 OF_NO_EFFECT = frozenset({"output_dir", "report", "trace", "dry_run", "quiet", "no_color", "yes"})
@@ -31,6 +31,7 @@ def _formats(ctx: click.Context, option: click.Parameter, value: str) -> tuple[s
 @click.command()
 @click.option("--backend", default="reference", show_default=True, help="What to run on; `pvkit list backends`.")
 @cluster_options
+@data_options
 @click.option("--profile", default="default", show_default=True, help="How much; `pvkit list profiles`.")
 @click.option("--include", multiple=True, help="Judge only these: an id, topic, level or tag; repeatable.")
 @click.option("--exclude", multiple=True, help="Judge all but these; repeatable.")
