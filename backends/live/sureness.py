@@ -18,16 +18,24 @@ class Sureness:
 
     def __init__(self) -> None:
         self._shown: dict[tuple[str, str], str] = {}
+        self._going: dict[tuple[str, str], str] = {}
 
     def learn(self, frame: bytes) -> None:
         """A frame that was passed on."""
         metadata = json.loads(frame)["object"].get("metadata") or {}
         if metadata.get("uid"):
-            self._shown[metadata.get("namespace", ""), metadata["name"]] = metadata["uid"]
+            at = metadata.get("namespace", ""), metadata["name"]
+            self._shown[at] = metadata["uid"]
+            if metadata.get("deletionTimestamp"):
+                self._going[at] = metadata["uid"]
 
     def sure(self, call: Call, path: str, body: bytes) -> bytes:
-        """The body of a request, with the UID of the pod that is meant; as it is if that is not known, or said."""
-        uid = self._shown.get((_namespace(path), call.name))
+        """The body of a request, with the UID of the pod that is meant; as it is if that is not known, or said.
+
+        Only what terminates is deleted, so that is meant even when the next of the name has been shown meanwhile.
+        """
+        at = _namespace(path), call.name
+        uid = self._going.get(at) if call.verb == "delete" else self._shown.get(at)
         if call.kind != "Pod" or call.verb in (*READS, "create") or uid is None:
             return body
         try:

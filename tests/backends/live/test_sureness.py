@@ -9,14 +9,20 @@ from pvkit.backends.live.calls import Call
 from pvkit.backends.live.sureness import AT_ONCE, Sureness
 
 PATH = "/api/v1/namespaces/n/pods/p"
-SHOWN = json.dumps({"type": "ADDED", "object": {"metadata": {"namespace": "n", "name": "p", "uid": "u1"}}}).encode()
 OPTIONS = {"apiVersion": "v1", "kind": "DeleteOptions"}
+
+
+def shown(uid: str, **more: str) -> bytes:
+    """A frame of pod n/p."""
+    return json.dumps(
+        {"type": "MODIFIED", "object": {"metadata": {"namespace": "n", "name": "p", "uid": uid, **more}}}
+    ).encode()
 
 
 @pytest.fixture
 def sureness() -> Sureness:
     made = Sureness()
-    made.learn(SHOWN)
+    made.learn(shown("u1", deletionTimestamp="2026-01-01T00:00:00Z"))
     return made
 
 
@@ -50,3 +56,9 @@ def test_what_is_not_known_or_cannot_be_read_stays_as_it_is(
     sureness: Sureness, call: Call, path: str, body: bytes
 ) -> None:
     assert sureness.sure(call, path, body) == body
+
+
+def test_what_terminates_is_deleted_and_not_its_successor(sureness: Sureness) -> None:
+    sureness.learn(shown("u2"))
+    assert b"u1" in sureness.sure(Call("delete", "Pod", "p"), PATH, AT_ONCE)
+    assert b"u2" in sureness.sure(Call("update-status", "Pod", "p"), PATH, b"{}")
