@@ -45,7 +45,7 @@ class Asker:
     def _update(self, obj: Obj, subresource: str) -> Obj:
         sent = self._names.labelled(self._names.out(obj))
         if sent["kind"] == "Pod" and self._held:  # Admission had put the selector there, and it may not be taken away.
-            selector = {**(get(sent, "spec", "nodeSelector") or {}), PLAN_LABEL: self._names.tag}
+            selector = {**(get(sent, "spec", "nodeSelector") or {}), PLAN_LABEL: self._names.site}
             sent = put(sent, ("spec", "nodeSelector"), selector)
         metadata = sent["metadata"]
         place = metadata.get("namespace", "") if sent["kind"] in NAMESPACED else ""

@@ -15,18 +15,19 @@ from time import monotonic
 
 from pvkit import __version__
 from pvkit.backends.errors import BackendError, UsageError
-from pvkit.backends.live.cleaning import Cleaner
+from pvkit.backends.live.cleaning import HOUSEHOLD, Cleaner
 from pvkit.backends.live.cleanup import sweep
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.disturbing import Undisturbed
 from pvkit.backends.live.guise import Guise
+from pvkit.backends.live.homes import Home, Homes
 from pvkit.backends.live.naming import NODE_SELECTOR, PLAN_LABEL, Names
 from pvkit.backends.live.patience import Pace, patience
 from pvkit.backends.live.play import Play
 from pvkit.backends.live.room import Room, is_about_defaults
 from pvkit.backends.live.server import Server
 from pvkit.backends.live.watching import Frame, Watches
-from pvkit.backends.objects import Key, Obj, labels, name, put, version
+from pvkit.backends.objects import Key, Obj, key, labels, name, put, version
 from pvkit.backends.protocol import Budget, Departure, Description, Event, Fault, Operation, Outcome, Settled, Setup
 
 WATCHED = (
@@ -97,6 +98,7 @@ class LiveBackend:
         self._watches = Watches(self._connect, WATCHED)
         self._ordered = self.server.shares_one_counter(self._connection, self.run_id, WATCHED)
         self._play: Play | None = None
+        self._homes, self._home = Homes(), Home("", Setup())
 
     def beside(self) -> "LiveBackend":
         """Another backend on the same cluster, to play plans side by side; it shares the watches of this one."""
@@ -146,29 +148,38 @@ class LiveBackend:
         real = self._makes_nodes and (self._real_defaults or not self._room.shared)
         if real:
             self._room.take(self)
-        names = Names(f"k{self.run_id}-{next(self._plans)}", self.run_id, private=not real, guise=self._guise)
+        tag = f"k{self.run_id}-{next(self._plans)}"
+        self._home = self._homes.take(setup) or Home(tag, setup)
+        names = Names(tag, self.run_id, private=not real, site=self._home.tag, guise=self._guise)
         namespaces = names.namespaces("default", *setup.namespaces)
         self._play = Play(self._connection, names, namespaces, self._makes_nodes)
-        self._watches.record(self.play.tape)
-        self._furnish(setup)
+        self._watches.record(self.play.tape, self._home.tape, HOUSEHOLD)
+        if self._home.tape is None:
+            self._furnish(setup)
+        else:
+            self.play.setup.update(map(version, self.play.tape.objects(*HOUSEHOLD)))
 
     def _furnish(self, setup: Setup) -> None:
         """The namespaces and nodes of a plan."""
         play, held = self.play, {}
         if self._makes_nodes:
-            held = {"annotations": {NODE_SELECTOR: f"{PLAN_LABEL}={play.names.tag}"}}
+            held = {"annotations": {NODE_SELECTOR: f"{PLAN_LABEL}={play.names.site}"}}
         for called in ("default", *setup.namespaces):
-            play.tape.active.add("Namespace")
+            play.tape.touch("Namespace", "")
             made = play.asker.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": called, **held}})
-            play.setup.add(version(made))
+            self._note(made)
         if not self._makes_nodes:
             self._adopt_nodes()
             return
         for node in setup.nodes:
-            play.tape.active.add("Node")
-            marked = put(node, ("metadata", "labels"), {**(labels(node)), PLAN_LABEL: play.names.tag})
-            made = play.asker.create({"apiVersion": "v1", "kind": "Node", **marked, "status": READY_NODE})
-            play.setup.add(version(made))
+            play.tape.touch("Node", "")
+            marked = put(node, ("metadata", "labels"), {**(labels(node)), PLAN_LABEL: play.names.site})
+            self._note(play.asker.create({"apiVersion": "v1", "kind": "Node", **marked, "status": READY_NODE}))
+
+    def _note(self, made: Obj) -> None:
+        """One part of the plan's world was made."""
+        self.play.setup.add(version(made))
+        self._home.parts[key(made)] = made
 
     def _adopt_nodes(self) -> None:
         """Begin the history with the nodes that are there; they belong to somebody else and keep their names."""
@@ -213,7 +224,7 @@ class LiveBackend:
             if self._unrest.busy() and monotonic() < limit:
                 play.latest = monotonic()  # Whoever starts, or was kept waiting, has its time from now on.
                 continue
-            fenced = play.fence(self._watches.absent, monotonic() + FENCE_SECONDS)
+            fenced = play.fence(self._watches, monotonic() + FENCE_SECONDS, self._room.shared and self._ordered)
             if monotonic() >= limit:
                 return Settled(False, play.time, f"still busy after {seconds:.0f} s", disturbed)
             if fenced and play.tape.arrived <= since:
@@ -254,10 +265,24 @@ class LiveBackend:
         self._unrest.end()
         if play is not None:
             with suppress(BackendError):  # What was made a moment ago may not have been seen yet.
-                play.fence(self._watches.absent, monotonic() + LAST_LOOK_SECONDS)
-            Cleaner(self._connection, play.tape, play.names).remove(play.namespaces)
-            self._watches.drop(play.tape)
+                play.fence(self._watches, monotonic() + LAST_LOOK_SECONDS, self._room.shared and self._ordered)
+            cleaner = Cleaner(self._connection, play.tape, play.names)
+            if self._can_be_left(play):
+                cleaner.empty()
+                self._homes.give(self._home, play.names, play.tape)
+            else:
+                cleaner.remove(play.namespaces)
+                self._watches.drop(play.tape)
+        for home, names, tape in self._homes.forsaken():
+            Cleaner(self._connection, tape, names).remove(home.namespaces)
+            self._watches.drop(tape)
         self._room.free(self)
+
+    def _can_be_left(self, play: Play) -> bool:
+        """Whether the next plan may have the namespaces and nodes of this one; after faults nobody knows."""
+        if not self._makes_nodes or self._unrest.words or not play.asked.isdisjoint(HOUSEHOLD):
+            return False
+        return self._home.is_whole(play.tape)
 
     def close(self) -> None:
         """Remove all that the run made, stop watching, and wait until it is gone; raises `BackendError` if it stays."""

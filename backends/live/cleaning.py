@@ -11,11 +11,15 @@ from pvkit.backends.errors import Conflict, Invalid, NotFound, Unavailable
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.naming import Names
 from pvkit.backends.live.watching import Tape
-from pvkit.backends.objects import NAMESPACED, Obj, finalizers, key, phase, uid
+from pvkit.backends.objects import NAMESPACED, Obj, deleting, finalizers, key, phase, uid
 from pvkit.backends.storage import has_class, reclaim_policy, storage_class
 
 CONTROLLERS = ("kubernetes.io/", "external-provisioner.volume.kubernetes.io/", "foregroundDeletion", "orphan")
 """Finalizers that components take off by themselves."""
+HOUSEHOLD = ("Namespace", "Node")
+"""The kinds that a plan may leave to the next one."""
+ENDED = ("StatefulSet", "Pod", "EndpointSlice")
+"""Kinds inside of namespaces that were ended before, or go with their owner."""
 CLEAN_SECONDS = 20.0
 
 
@@ -32,9 +36,7 @@ class Cleaner:
         """
         left = self._tape.objects()
         loose = [obj for obj in left if _is_loose(obj) and self._is_ours(obj)]
-        for obj in left:
-            if obj["kind"] == "StatefulSet":  # It would make again what else is deleted.
-                self._delete(obj)
+        self._end_sets(left)
         for obj in left:
             if obj["kind"] == "Namespace" and obj["metadata"]["name"] in namespaces:
                 self._delete(obj)
@@ -47,6 +49,32 @@ class Cleaner:
         for obj in left:
             if obj["kind"] not in NAMESPACED and obj["kind"] != "Namespace":
                 self._remove(obj)
+        self._await_end_of(loose)
+
+    def empty(self) -> None:
+        """Remove all of the plan's objects but its namespaces and nodes; returns as `remove` does.
+
+        What owners have left is collected a little later.
+        """
+        left = [obj for obj in self._tape.objects() if obj["kind"] not in HOUSEHOLD]
+        self._end_sets(left)
+        for obj in left:
+            if obj["kind"] in NAMESPACED:
+                self._let_go(obj)
+        for obj in left:
+            if obj["kind"] in NAMESPACED and obj["kind"] not in ENDED and not deleting(obj):
+                self._delete(obj)
+            elif obj["kind"] not in NAMESPACED:
+                self._remove(obj)
+        self._await_end_of([obj for obj in left if _is_loose(obj) and self._is_ours(obj)])
+
+    def _end_sets(self, left: list[Obj]) -> None:
+        """A set would make again what else is deleted."""
+        for obj in left:
+            if obj["kind"] == "StatefulSet":
+                self._delete(obj)
+
+    def _await_end_of(self, loose: list[Obj]) -> None:
         self._tape.wait(lambda: all(map(self._is_gone, loose)), CLEAN_SECONDS if loose else 0.0)
 
     def await_end(self) -> bool:

@@ -13,24 +13,37 @@ from time import monotonic
 from pvkit.backends.errors import ApiError, Unavailable
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.reaching import UNAUTHORIZED, explained
-from pvkit.backends.live.watching import Tape
-from pvkit.backends.objects import NAMESPACED, Key, Obj, version
+from pvkit.backends.live.watching import Tape, Watches
+from pvkit.backends.objects import Key, Obj, version
+
+LOOK_SECONDS = 0.02
 
 
-def fence(connection: Connection, tape: Tape, kinds: Iterable[str], namespaces: frozenset[str], limit: float) -> int:
+def fence(connection: Connection, tape: Tape, places: Iterable[tuple[str, str]], limit: float) -> int:
     """The version up to which a tape is complete; 0 when that could not be found before `limit` (of `monotonic`).
 
-    Only the kinds named are looked at; of the others nothing may exist.
+    Only the kinds in the namespaces named ("" for kinds without) are looked at; of the others nothing may exist.
     """
     found = []
-    for kind in kinds:
-        places = sorted(namespaces) if kind in NAMESPACED else [""]
-        for place in places:
-            reached = _complete(connection, tape, kind, place, limit)
-            if not reached:
-                return 0
-            found.append(reached)
+    for kind, place in sorted(places):
+        reached = _complete(connection, tape, kind, place, limit)
+        if not reached:
+            return 0
+        found.append(reached)
     return min(found, default=0)
+
+
+def overtaken(watches: Watches, tape: Tape, kinds: set[str], present: int, limit: float) -> set[str]:
+    """Those of some kinds of which something later than a version is seen before `limit`.
+
+    Where plans are played side by side, what others do tells soon that nothing is on its way, and costs no request.
+    """
+    while True:
+        passed = watches.passed(kinds, present)
+        left = limit - monotonic()
+        if passed == kinds or left <= 0:
+            return passed
+        tape.wait(lambda: False, min(left, LOOK_SECONDS))
 
 
 def _complete(connection: Connection, tape: Tape, kind: str, place: str, limit: float) -> int:

@@ -1,8 +1,9 @@
 """Each plan's own names on a shared cluster.
 
 Namespaces, volumes, nodes and classes get a tag in front, so that plans cannot take each other's volumes or anybody
-else's; what comes back is told in the plan's own names again, without what only the kit put there. Names inside a
-namespace stay as they are. A volume that was made on demand has a name of its own and is known by its claim.
+else's; what comes back is told in the plan's own names again, without what only the kit put there. Namespaces and nodes
+may be those of an earlier plan and keep its tag. Names inside a namespace stay as they are. A volume that was made on
+demand has a name of its own and is known by its claim.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from pvkit.backends.storage import BETA_CLASS, PROVISIONED_BY, SELECTED_NODE
 RUN_LABEL = "pvkit.dev/run"
 """The label with the run's id that everything made by a run carries."""
 PLAN_LABEL = "pvkit.dev/plan"
-"""The label of a plan's own nodes; pods of the plan's namespaces are held to it by an annotation of the namespace."""
+"""The label of a plan's own nodes; pods of the plan's namespaces are held to it by an annotation of the namespace.
+
+Its value is the tag of these nodes and namespaces."""
 NODE_SELECTOR = "scheduler.alpha.kubernetes.io/node-selector"
 
 _NAMED_FIELDS: tuple[tuple[str, ...], ...] = (
@@ -36,6 +39,8 @@ _NODE_FIELDS = frozenset(
     {("spec", "nodeName"), ("status", "nominatedNodeName"), ("metadata", "annotations", SELECTED_NODE)}
 )
 """Those of them that hold the name of a node."""
+_PLACES = frozenset({"Namespace", "Node", "CSINode"})
+"""Kinds outside of namespaces that are named by the site."""
 _TERM_LISTS: tuple[tuple[str, ...], ...] = (
     ("spec", "nodeAffinity", "required", "nodeSelectorTerms"),
     ("spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
@@ -45,14 +50,17 @@ _TERM_LISTS: tuple[tuple[str, ...], ...] = (
 class Names:
     """The mapping of one plan, by a tag such as `k3f-7`, for a run with that id.
 
-    With `private` classes, what has no class gets one that nobody else has. `guise` is what objects wear there.
+    With `private` classes, what has no class gets one that nobody else has. `site` is the tag of namespaces and nodes,
+    where that is another. `guise` is what objects wear there.
     """
 
-    def __init__(self, tag: str, run_id: str = "", private: bool = False, guise: Guise | None = None) -> None:
+    def __init__(
+        self, tag: str, run_id: str = "", private: bool = False, site: str = "", guise: Guise | None = None
+    ) -> None:
         self.guise = guise or Guise()
-        self.tag, self.run_id = tag, run_id
+        self.tag, self.run_id, self.site = tag, run_id, site or tag
         self._classless = f"{tag}-classless" if private else ""
-        self._front = f"{tag}-"
+        self._front, self._place = f"{tag}-", f"{self.site}-"
         self._volumes: set[str] = set()
         self._unset: set[str] = set()
         self.shared: frozenset[str] = frozenset()
@@ -65,7 +73,7 @@ class Names:
 
     def named(self, obj: Obj) -> bool:
         """Whether the plan gave an object its name."""
-        return name(obj).startswith(self._front)
+        return name(obj).startswith((self._front, self._place))
 
     def made(self, obj: Obj) -> bool:
         """Whether an object outside of namespaces was made by the run, or by a provisioner for one of its claims."""
@@ -76,19 +84,30 @@ class Names:
     def key(self, at: Key) -> Key:
         """Where an object of the plan is on the cluster."""
         if at.kind in NAMESPACED:
-            return Key(at.kind, self.tagged(at.namespace or "default"), at.name)
-        return Key(at.kind, "", self.tagged(at.name, at.kind == "Node"))
+            return Key(at.kind, self.placed(at.namespace or "default"), at.name)
+        return Key(at.kind, "", self._named(at.kind, at.name))
+
+    def _named(self, kind: str, name: str) -> str:
+        """The name on the cluster of an object outside of namespaces."""
+        if kind == "Node":
+            return self.tagged(name, True)
+        return self.placed(name) if kind in _PLACES else self.tagged(name)
+
+    def placed(self, name: str) -> str:
+        """The name of a namespace on the cluster; the empty name means none."""
+        return name if not name or name.startswith(self._place) else self._place + name
 
     def tagged(self, name: str, is_node: bool = False) -> str:
         """A name with the tag in front; the empty name means none, and what the cluster named itself keeps its name."""
         keeps = name in self.shared if is_node else name in self._volumes
-        if not name or keeps or name.startswith(self._front):
+        front = self._place if is_node else self._front
+        if not name or keeps or name.startswith(front):
             return name
-        return self._front + name
+        return front + name
 
     def namespaces(self, *names: str) -> frozenset[str]:
         """The namespaces of the plan on the cluster."""
-        return frozenset(map(self.tagged, names))
+        return frozenset(map(self.placed, names))
 
     def out(self, obj: Obj) -> Obj:
         """An object of the plan, or a merge patch of one, as it is sent to the cluster; `kind` must be there."""
@@ -135,16 +154,17 @@ class Names:
             return obj
         metadata = dict(obj["metadata"])
         if kind in NAMESPACED:
-            metadata["namespace"] = self.tagged(metadata.get("namespace") or "default")
+            metadata["namespace"] = self.placed(metadata.get("namespace") or "default")
         elif metadata.get("name"):
-            metadata["name"] = self.tagged(metadata["name"], kind == "Node")
+            metadata["name"] = self._named(kind, metadata["name"])
         return {**obj, "metadata": metadata}
 
     def _fields(self, obj: Obj) -> Obj:
         for path in _NAMED_FIELDS:
             found = get(obj, *path)
             if isinstance(found, str) and found:
-                obj = put(obj, path, self.tagged(found, path in _NODE_FIELDS))
+                is_place = path[-1] == "namespace"
+                obj = put(obj, path, self.placed(found) if is_place else self.tagged(found, path in _NODE_FIELDS))
         for path in _TERM_LISTS:
             found = get(obj, *path)
             if isinstance(found, list):
@@ -163,7 +183,12 @@ class Names:
 
     def home(self, tree: Any) -> Any:
         """What the cluster said, in the plan's own names."""
-        return _mapped(tree, lambda text: text.replace(self._front, "") if self._front in text else text)
+        return _mapped(tree, self._homely)
+
+    def _homely(self, text: str) -> str:
+        if self._front in text:
+            text = text.replace(self._front, "")
+        return text.replace(self._place, "") if self._place in text else text
 
     def told(self, obj: Obj) -> Obj:
         """An object as the history tells it: the plan's own names, and nothing that only the kit put there."""
@@ -184,14 +209,16 @@ class Names:
 
     def mine(self, obj: Obj) -> bool:
         """Whether an object on the cluster belongs to this plan; once it does, it always will."""
-        metadata = obj["metadata"]
-        if str(metadata.get("namespace") or metadata["name"]).startswith(self._front):
+        metadata, kind = obj["metadata"], obj["kind"]
+        if "namespace" in metadata or kind in _PLACES:
+            if str(metadata.get("namespace") or metadata["name"]).startswith(self._place):
+                return True
+            return kind == "Node" and name(obj) in self.shared
+        if metadata["name"].startswith(self._front):
             return True
-        if obj["kind"] == "Node":
-            return name(obj) in self.shared
-        if obj["kind"] != "PersistentVolume":
+        if kind != "PersistentVolume":
             return False
-        if str(get(obj, "spec", "claimRef", "namespace") or "").startswith(self._front):
+        if str(get(obj, "spec", "claimRef", "namespace") or "").startswith(self._place):
             self._volumes.add(name(obj))
         return name(obj) in self._volumes
 

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Collection
 from dataclasses import replace
 from time import monotonic
 
@@ -10,17 +9,19 @@ from pvkit.backends.errors import ApiError, Unavailable
 from pvkit.backends.live.answers import Answer, Answers, answer_of
 from pvkit.backends.live.asking import Asker
 from pvkit.backends.live.connection import Connection, path_of
-from pvkit.backends.live.fencing import fence
+from pvkit.backends.live.fencing import fence, overtaken
 from pvkit.backends.live.naming import Names
 from pvkit.backends.live.reaching import UNAUTHORIZED, explained
 from pvkit.backends.live.testimony import Silence, Witness
-from pvkit.backends.live.watching import Frame, Tape
-from pvkit.backends.objects import Key, Obj, key, version, without
+from pvkit.backends.live.watching import Frame, Tape, Watches
+from pvkit.backends.objects import NAMESPACED, Key, Obj, key, version, without
 from pvkit.backends.protocol import Event, Operation, Outcome
 
 READS = ("get", "list")
 LATEST = 16
 """How many of the latest requests tell how slow a cluster is."""
+SILENT_SECONDS = 0.25
+"""For how long others may be silent about a kind until it is listed."""
 MOVED_BY = {
     "StatefulSet": ("Pod", "PersistentVolumeClaim", "ControllerRevision"),
     "PersistentVolumeClaim": ("PersistentVolume", "Pod"),
@@ -41,7 +42,8 @@ def kind_of(operation: Operation) -> str:
 class Play:
     """Asks for one plan and tells what came of it; `namespaces` are the plan's on the cluster.
 
-    `setup` are the versions that its preparation wrote, `fenced` the version up to which all is known to be seen.
+    `setup` are the versions that its preparation wrote, `asked` the kinds that operations were about, `fenced` the
+    version up to which all is known to be seen.
     """
 
     def __init__(self, connection: Connection, names: Names, namespaces: frozenset[str], held: bool) -> None:
@@ -49,6 +51,7 @@ class Play:
         self.tape = Tape(names.mine)
         self.asker = Asker(connection, names, held)
         self.setup: set[int] = set()
+        self.asked: set[str] = set()
         self.start = self.latest = monotonic()
         self._connection, self._answers = connection, Answers()
         self.witness = Witness(connection, self._present) if names.guise.image else Silence()
@@ -72,7 +75,8 @@ class Play:
         """Ask as a client; names go out with this plan's tag and come back without it."""
         self.witness.look(self.tape)
         known = self._known(operation)
-        self.tape.active.add(kind_of(operation))
+        self.tape.touch(*self._place_of(operation))
+        self.asked.add(kind_of(operation))
         start = monotonic()
         try:
             found = self.asker.ask(operation)
@@ -92,6 +96,14 @@ class Play:
             self._took.append(self.latest - start)
         self._take_down(operation, found, known)
         return Outcome("ok", 201 if operation.verb == "create" else 200, object=self._as_told(found))
+
+    def _place_of(self, operation: Operation) -> tuple[str, str]:
+        """The kind that an operation is about, and its namespace on the cluster."""
+        kind, metadata = kind_of(operation), (operation.object or {}).get("metadata") or {}
+        if kind not in NAMESPACED:
+            return kind, ""
+        named = operation.target.namespace if operation.target is not None else str(metadata.get("namespace") or "")
+        return kind, self.names.placed(named or "default")
 
     def _known(self, operation: Operation) -> int:
         """The newest version of the object that was seen before the request."""
@@ -121,29 +133,50 @@ class Play:
 
     def _present(self) -> int:
         """The version that the cluster is at now; 0 when it does not say."""
-        here = path_of(Key("Service", self.names.tagged("default"), ""))
+        here = path_of(Key("Service", self.names.placed("default"), ""))
         try:
             return version(self._connection.request("GET", here, query={"limit": "1"}))
         except (ApiError, Unavailable):
             return 0
 
-    def fence(self, absent: Collection[str], limit: float) -> bool:
+    def fence(self, watches: Watches, limit: float, beside: bool = False) -> bool:
         """Find out up to which version all was seen; False when it could not be found by then.
 
-        Asked about are the kinds at which something happened lately, and what controllers make of them. Should a
-        stream of another kind be late all the same, the tape will tell a gap.
+        Asked about are the kinds at which something happened lately, and what controllers make of them, where it did.
+        Should another stream be late all the same, the tape will tell a gap. `beside` others, a list is only asked for
+        where they are silent.
         """
         active = set(self.tape.active)
-        kinds = sorted(active.union(*(MOVED_BY.get(kind, ()) for kind in active)).difference(absent))
-        if not kinds:
+        places = {at for at in self._moved(active) if at[0] in watches.streams and not watches.streams[at[0]].absent}
+        if not places:
             return True
-        start = monotonic()
-        found = fence(self._connection, self.tape, kinds, self.namespaces, limit)
-        self._took.append((monotonic() - start) / len(kinds))
-        self._fenced = max(self._fenced, found)
-        if found:
+        start, found = monotonic(), []
+        present = self._present() if beside else 0
+        if present:
+            self._took.append(monotonic() - start)
+            kinds, soon = {kind for kind, _ in places}, min(limit, monotonic() + SILENT_SECONDS)
+            passed = overtaken(watches, self.tape, kinds, present, soon)
+            places = {at for at in places if at[0] not in passed}
+            found.append(present)
+        if places:
+            start = monotonic()
+            found.append(fence(self._connection, self.tape, places, limit))
+            self._took.append((monotonic() - start) / len(places))
+        self._fenced = max(self._fenced, min(found))
+        if min(found):
             self.tape.active.difference_update(active)
-        return found > 0
+        return min(found) > 0
+
+    def _moved(self, active: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Where something may have been written: what is active, and what controllers make of that."""
+        found = set(active)
+        for kind, place in active:
+            for other in MOVED_BY.get(kind, ()):
+                if other not in NAMESPACED:
+                    found.add((other, ""))
+                else:
+                    found.update((other, near) for near in ([place] if place else self.tape.places))
+        return found
 
     def observe(self) -> list[Event]:
         """The events up to the last fence that were not told yet, in the order of writes."""

@@ -59,15 +59,17 @@ class Tape:
     """What the objects of one plan went through.
 
     `kinds` are those of which something was seen, `gaps` the reasons why it may be incomplete, `arrived` the time of
-    the last frame that was more than a murmur. `active` are the kinds of which something was seen or asked since all
-    was last known to be seen. `told` is the version up to which frames were taken off.
+    the last frame that was more than a murmur. `active` are kinds, with the namespace or "", of which something was
+    seen or asked since all was last known to be seen; `places` the namespaces where that ever was so. `told` is the
+    version up to which frames were taken off.
     """
 
     def __init__(self, is_mine: Callable[[Obj], bool]) -> None:
         self.is_mine = is_mine
         self.changed = threading.Condition()
         self.last: dict[Key, Last] = {}
-        self.active: set[str] = set()
+        self.active: set[tuple[str, str]] = set()
+        self.places: set[str] = set()
         self.gaps: list[str] = []
         self.arrived = monotonic()
         self.told = 0
@@ -97,10 +99,16 @@ class Tape:
             left = None if frame.type == "DELETED" else frame.object
             before = self.last.get(at)
             self.last[at] = Last(frame.version, uid(frame.object), left)
-            self.active.add(at.kind)
+            self.touch(at.kind, at.namespace)
             if before is None or not _is_murmur(before.object, left):
                 self.arrived = frame.arrived
             self.changed.notify_all()
+
+    def touch(self, kind: str, place: str) -> None:
+        """Something of a kind was seen or asked in a namespace, "" for kinds without."""
+        self.active.add((kind, place))
+        if place:
+            self.places.add(place)
 
     def note_gap(self, reason: str) -> None:
         """Write down that something may have been missed."""
@@ -176,6 +184,13 @@ class Watches:
         """The kinds that the server does not know."""
         return [stream.kind for stream in self.streams.values() if stream.absent]
 
+    def passed(self, kinds: Iterable[str], fence: int) -> set[str]:
+        """Those of some kinds whose streams have shown all up to a version, because they have shown something later.
+
+        One counter must give the versions of all kinds.
+        """
+        return {kind for kind in kinds if self.streams[kind].version >= fence}
+
     def close(self) -> None:
         """End the threads."""
         self._closed.set()
@@ -185,10 +200,15 @@ class Watches:
         for thread in self._threads:
             thread.join(5.0)
 
-    def record(self, tape: Tape) -> None:
-        """Let a tape hear of all that is its own from now on."""
+    def record(self, tape: Tape, after: Tape | None = None, kinds: tuple[str, ...] = ()) -> None:
+        """Let a tape hear of all that is its own from now on.
+
+        It may follow another, which hears no more: then it begins with the objects of some kinds that this one saw.
+        """
         with self._lock:
-            self._tapes = [*self._tapes, tape]
+            for obj in after.objects(*kinds) if after is not None else ():
+                tape.take(Frame("ADDED", obj, monotonic()))
+            self._tapes = [*(other for other in self._tapes if other is not after), tape]
 
     def drop(self, tape: Tape) -> None:
         """Let a tape hear no more."""
@@ -247,9 +267,10 @@ class Watches:
             stream.version = version(frame["object"])
 
     def _hand_out(self, frame: Frame) -> None:
-        for tape in self._tapes:
-            if tape.is_mine(frame.object):
-                tape.take(frame)
+        with self._lock:
+            for tape in self._tapes:
+                if tape.is_mine(frame.object):
+                    tape.take(frame)
 
 
 def _difference(tape: Tape, kind: str, found: list[Obj], fresh: int) -> Iterable[Frame]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pvkit.backends.live.naming import NODE_SELECTOR, PLAN_LABEL, RUN_LABEL, Names
-from pvkit.backends.objects import Key, Obj, get
+from pvkit.backends.objects import Key, Obj, get, name
 
 SELECTED = "volume.kubernetes.io/selected-node"
 BETA = "volume.beta.kubernetes.io/storage-class"
@@ -20,6 +20,28 @@ def test_what_lies_outside_namespaces_is_tagged_and_what_lies_inside_is_moved(na
     assert names.key(Key("PersistentVolume", "", "v")) == Key("PersistentVolume", "", "kab-7-v")
     assert names.key(Key("Pod", "other", "p")) == Key("Pod", "kab-7-other", "p")
     assert names.key(Key("Pod", "", "p")) == Key("Pod", "kab-7-default", "p")
+
+
+def test_namespaces_and_nodes_may_be_those_of_an_earlier_plan() -> None:
+    names = Names("kab-7", "ab", site="kab-2")
+    assert names.key(Key("PersistentVolume", "", "v")) == Key("PersistentVolume", "", "kab-7-v")
+    assert names.key(Key("Pod", "other", "p")) == Key("Pod", "kab-2-other", "p")
+    assert [names.key(Key(kind, "", "n")).name for kind in ("Node", "CSINode", "Namespace")] == ["kab-2-n"] * 3
+    sent = names.out(VOLUME)
+    assert (name(sent), sent["spec"]["claimRef"]["namespace"]) == ("kab-7-v", "kab-2-default")
+    sent = names.out(POD)
+    assert (sent["metadata"]["namespace"], sent["spec"]["nodeName"]) == ("kab-2-default", "kab-2-n1")
+    assert all(names.told(names.out(obj)) == obj for obj in (VOLUME, POD))
+    assert names.home("kab-7-v is bound in kab-2-default") == "v is bound in default"
+
+
+def test_a_plan_does_not_hear_of_volumes_of_the_one_that_lived_there_before() -> None:
+    before, names = Names("kab-2", "ab"), Names("kab-7", "ab", site="kab-2")
+    volume = before.out({**VOLUME, "spec": {}})
+    assert before.mine(volume)
+    assert not names.mine(volume)
+    assert names.mine(names.out({**VOLUME, "spec": {}}))
+    assert names.mine(names.out({"kind": "Node", "metadata": {"name": "n1"}}))
 
 
 CLAIM: Obj = {

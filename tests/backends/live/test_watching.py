@@ -1,16 +1,17 @@
 """Watches: what a plan gets to see of its own objects, once each and in the order of writes, or with its gaps."""
 
 from collections.abc import Iterator
+from time import monotonic
 
 import pytest
 
-from pvkit.backends.live.fencing import fence
+from pvkit.backends.live.fencing import fence, overtaken
 from pvkit.backends.live.watching import Tape, Watches
 from pvkit.backends.objects import Key, Obj, name, put, version
 from tests.backends.live.fake_cluster import PATIENCE, FakeCluster, claim, volume
 
 KINDS = ("PersistentVolumeClaim", "PersistentVolume", "VolumeAttributesClass")
-BOTH = ["PersistentVolumeClaim", "PersistentVolume"]
+BOTH = [("PersistentVolumeClaim", "mine"), ("PersistentVolume", "")]
 
 
 @pytest.fixture
@@ -34,9 +35,7 @@ def taped(watches: Watches) -> Tape:
 
 def fenced(cluster: FakeCluster, tape: Tape) -> list[tuple[str, str, int]]:
     """What a tape tells up to a fence that is put now."""
-    from time import monotonic
-
-    found = fence(cluster.connect(), tape, BOTH, frozenset({"mine"}), monotonic() + PATIENCE)
+    found = fence(cluster.connect(), tape, BOTH, monotonic() + PATIENCE)
     assert found
     return [(frame.type, name(frame.object), frame.version) for frame in tape.read(found)]
 
@@ -66,7 +65,7 @@ def test_a_fence_waits_for_a_stream_that_lags(cluster: FakeCluster, watches: Wat
     cluster.hold("PersistentVolumeClaim")
     early, late = cluster.write(claim("early")), cluster.write(volume("late"))
     assert shown(tape, late)
-    assert fence(cluster.connect(), tape, BOTH, frozenset({"mine"}), limit=0.0) == 0
+    assert fence(cluster.connect(), tape, BOTH, limit=0.0) == 0
     cluster.release("PersistentVolumeClaim")
     assert [told[2] for told in fenced(cluster, tape)] == [version(early), version(late)]
 
@@ -77,7 +76,7 @@ def test_a_fence_waits_for_a_removal_that_lags(cluster: FakeCluster, watches: Wa
     assert len(fenced(cluster, tape)) == 1
     cluster.hold("PersistentVolumeClaim")
     cluster.remove(made)
-    assert fence(cluster.connect(), tape, BOTH, frozenset({"mine"}), limit=0.0) == 0
+    assert fence(cluster.connect(), tape, BOTH, limit=0.0) == 0
     cluster.release("PersistentVolumeClaim")
     assert [told[0] for told in fenced(cluster, tape)] == ["DELETED"]
 
@@ -163,3 +162,29 @@ def test_a_dropped_tape_hears_no_more(cluster: FakeCluster, watches: Watches) ->
 
 def test_a_kind_that_the_server_does_not_know_is_absent(watches: Watches) -> None:
     assert watches.absent == ["VolumeAttributesClass"]
+
+
+def test_what_others_do_tells_that_nothing_is_on_its_way(cluster: FakeCluster, watches: Watches) -> None:
+    tape = taped(watches)
+    present = version(cluster.write(volume("v")))
+    other = cluster.write(put(claim("b"), ("metadata", "namespace"), "other"))
+    kinds = {"PersistentVolumeClaim"}
+    assert overtaken(watches, tape, kinds, version(other), monotonic() + PATIENCE) == kinds
+    assert overtaken(watches, tape, {*kinds, "PersistentVolume"}, version(other), limit=0.0) == kinds
+    assert overtaken(watches, tape, {*kinds, "PersistentVolume"}, present, monotonic() + PATIENCE) > kinds
+
+
+def test_a_tape_that_follows_another_begins_with_what_it_saw(cluster: FakeCluster, watches: Watches) -> None:
+    before = taped(watches)
+    kept, left = cluster.write(volume("kept")), cluster.write(claim("left"))
+    assert shown(before, left)
+    assert shown(before, kept)
+    after = Tape(before.is_mine)
+    watches.record(after, before, ("PersistentVolume",))
+    late = cluster.write(volume("late"))
+    assert shown(after, late)
+    assert [(at.name, last.version) for at, last in after.last.items()] == [
+        ("kept", version(kept)),
+        ("late", version(late)),
+    ]
+    assert "late" not in {at.name for at in before.last}
