@@ -38,8 +38,9 @@ class Finding:
     """What came of one plan: broken promises, undecided ones, and differences that nothing explains.
 
     `kind`: `same`, `choice` or `timing` when something explained the differences, `different` when nothing did.
-    `answers` are answers of the API that differ, by step. `fired` tells how often each rule of the model did,
-    `wrote` how often it changed something that a watch shows, `left_out` what of the plan no cluster can play.
+    `answers` are answers of the API that differ, by step. `rested` is the history of the second play, if there was one.
+    `fired` tells how often each rule of the model did, `wrote` how often it changed something that a watch shows,
+    `left_out` what of the plan no cluster can play.
     """
 
     plan: Plan
@@ -50,6 +51,7 @@ class Finding:
     broken: tuple[Result, ...]
     undecided: tuple[Result, ...]
     history: History
+    rested: History | None
     fired: Mapping[str, int]
     wrote: Mapping[str, int]
     left_out: tuple[str, ...]
@@ -111,10 +113,14 @@ class Comparer:
         self._model, self._budget = ReferenceModel(), budget or Budget()
         self._fired: Mapping[str, int] = {}
         self._wrote: Mapping[str, int] = {}
+        self._rested: History | None = None
+        self._uids = Uids()
 
     def __call__(self, drawn: Plan, version: str) -> Finding:
         """Play and compare one drawn plan."""
+        self._rested = None
         start, uids = perf_counter(), uids_of(execute(drawn, self._model))
+        self._uids = uids
         plan, left_out = playable(hurried(drawn, version))
         history = played(plan, self._live, uids, self._budget)
         seconds, results = perf_counter() - start, judge(history, self._invariants)
@@ -128,6 +134,7 @@ class Comparer:
             broken=tuple(entry for entry in results if entry.verdict is Verdict.FAIL),
             undecided=tuple(entry for entry in results if entry.verdict is Verdict.UNKNOWN),
             history=history,
+            rested=self._rested,
             fired=self._fired,
             wrote=self._wrote,
             left_out=left_out,
@@ -138,9 +145,14 @@ class Comparer:
         kind, left, answers = self._compared(plan, history, uids)
         if not left and not answers:
             return kind, [], []
-        slow = rested(plan)
-        kind, left, answers = self._compared(slow, played(slow, self._live, uids, self._budget), uids)
+        kind, left, answers = self._compared(rested(plan), self.rest(plan), uids)
         return ("timing" if not left and not answers else "different"), left, answers
+
+    def rest(self, plan: Plan) -> History:
+        """The plan that was played last, once more on the cluster, with a rest after each step."""
+        if self._rested is None:
+            self._rested = played(rested(plan), self._live, self._uids, self._budget)
+        return self._rested
 
     def _compared(self, plan: Plan, history: History, uids: Uids) -> tuple[str, list[Difference], list[str]]:
         """The least differences that the choices of the model leave, found one choice after the other."""

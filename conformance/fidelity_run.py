@@ -30,8 +30,9 @@ from pvkit.strategies.plans import plans
 
 KINDS = ("same", "choice", "timing", "different")
 """What may come of a comparison; only the last is a difference that nothing explains."""
-Explained = tuple[Counter[str], list[Unexplained], Counter[str]]
-"""How often each rule was seen in a history, the writes that none explains, and what was not looked at, by reason."""
+Explained = tuple[Counter[str], list[Unexplained], Counter[str], int]
+"""How often each rule was seen; the writes that none explains; what was not looked at, by reason; how many writes are
+explained only with a rest after each step."""
 
 
 @dataclass(slots=True)
@@ -39,7 +40,8 @@ class Account:
     """What a comparison came to, over all its plans.
 
     `kinds` counts the plans by what came of them. `fired` and `seen` count each rule in the model and on the cluster,
-    `unexplained` are writes that no rule of the model could have made, `unlooked` those that were not looked at, by
+    `unexplained` are writes that no rule of the model could have made, however much time there was; `hurried` counts
+    those of plans that have none when they rest after each step. `unlooked` are writes that were not looked at, by
     reason. `skipped` and `left_out` count, by reason, plans that were not played and steps that no cluster can.
     `odd` are the findings to look at; `failed` are plans at which something raised, with what it said.
     """
@@ -50,6 +52,7 @@ class Account:
     wrote: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     unexplained: list[Unexplained] = field(default_factory=list)
+    hurried: int = 0
     unlooked: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
     undecided: Counter[str] = field(default_factory=Counter)
@@ -66,26 +69,24 @@ class Account:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing differs, nothing was broken and every plan was played.
-
-        Writes that no rule explains are told and do not count here: only so many older views are looked at.
-        """
-        return not (self.kinds["different"] or self.broken or self.failed)
+        """Whether nothing differs, nothing was broken, every write is explained and every plan was played."""
+        return not (self.kinds["different"] or self.broken or self.unexplained or self.failed)
 
     def take(self, finding: Finding, explained: Explained) -> None:
         """Add what came of one plan; its history is forgotten."""
-        seen, unexplained, unlooked = explained
+        seen, unexplained, unlooked, hurried = explained
         self.kinds[finding.kind] += 1
         self.fired.update(finding.fired)
         self.wrote.update(finding.wrote)
         self.seen += seen
         self.unexplained += unexplained
         self.unlooked += unlooked
+        self.hurried += hurried
         self.broken.update(entry.invariant.id for entry in finding.broken)
         self.undecided.update(entry.invariant.id for entry in finding.undecided)
         self.left_out.update(note.partition(": ")[2] for note in finding.left_out)
         if finding.kind == "different" or finding.broken:
-            self.odd.append(replace(finding, history=History(finding.history.header, [])))
+            self.odd.append(replace(finding, history=History(finding.history.header, []), rested=None))
 
 
 def strategy_for(faults: bool) -> SearchStrategy[Plan]:
@@ -105,23 +106,27 @@ class Comparison:
         self._lock, self._start = Lock(), perf_counter()
         self._done = 0
 
-    def play(self, backend: Any, drawn: SearchStrategy[Plan], count: int, seed: int, parallel: int) -> None:
-        """Play that many plans of a strategy; what the keyboard interrupts keeps its account."""
+    def play(self, backends: Sequence[Any], drawn: SearchStrategy[Plan], count: int, seed: int, parallel: int) -> None:
+        """Play that many plans of a strategy; what the keyboard interrupts keeps its account.
+
+        Either on several clusters, one plan at a time on each, or several plans at a time on the one.
+        """
         self._start = perf_counter()
-        several = parallel > 1 and isinstance(backend, Shares)
-        beside = [backend.beside() for _ in range(parallel)] if several else [backend]
+        first = backends[0]
+        several = len(backends) == 1 and parallel > 1 and isinstance(first, Shares)
+        beside = [first.beside() for _ in range(parallel)] if several else list(backends)
         comparers = {id(entry): Comparer(entry, self._invariants) for entry in beside}
         crew = Crew(beside, lambda entry, plan: self._take(comparers[id(entry)], entry, plan, count))
         try:
             _draw(drawn, count, seed, crew.hand)
             crew.finish()
         finally:
-            if isinstance(backend, Shares):
-                backend.limit(0.0)
+            for entry in backends:
+                if isinstance(entry, Shares):
+                    entry.limit(0.0)
             crew.end()
-            for entry in beside:
-                if entry is not backend:
-                    entry.close()
+            for entry in beside if several else ():
+                entry.close()
             self.account.seconds = perf_counter() - self._start
 
     def _take(self, compare: Comparer, backend: Backend, plan: Plan, count: int) -> None:
@@ -143,11 +148,20 @@ def _compared(compare: Comparer, plan: Plan, version: str) -> tuple[Finding, Exp
     """What came of a plan, or what was raised: one plan at which something fails ends nothing."""
     try:
         finding = compare(plan, version)
-        return finding, explain(finding.history)
+        return finding, _explained(compare, finding)
     except KitError as error:
         return str(error)
     except Exception:  # noqa: BLE001 - an error of the kit is told with the plan that shows it
         return traceback.format_exc()
+
+
+def _explained(compare: Comparer, finding: Finding) -> Explained:
+    """What explains the writes of a plan; if not all are, those of the same plan with rests decide."""
+    seen, left, unlooked = explain(finding.history)
+    if not left:
+        return seen, left, unlooked, 0
+    rested, still, _ = explain(compare.rest(finding.plan))
+    return seen + rested, still, unlooked, 0 if still else len(left)
 
 
 def _draw(drawn: SearchStrategy[Plan], count: int, seed: int, take: Callable[[Plan], bool]) -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,9 @@ from pvkit.conformance.run_report import INTERRUPTED
 
 RESYNC_SECONDS = 0.2
 """Of the volume binder on a cluster that is started for the comparison, so that waits for it are short."""
+
+MOST_CLUSTERS = 4
+"""How many clusters are disturbed side by side."""
 
 
 @click.command()
@@ -70,8 +73,8 @@ def _compared(given: dict[str, Any]) -> Any:
         for count, faults, what in wanted:
             if count:
                 accounts.append(Account(what))
-                with _cluster(given, faults) as backend:
-                    told = _play(backend, accounts[-1], faults, count, given)
+                with _backends(given, faults, count) as backends:
+                    told = _play(backends, accounts[-1], faults, count, given)
     except KeyboardInterrupt:
         interrupted = True
     again = " ".join(["pvkit", "fidelity", *sys.argv[2:]])
@@ -109,44 +112,48 @@ def _answered(answers: list[Any]) -> tuple[list[str], bool]:
 
 
 @contextmanager
-def _cluster(given: dict[str, Any], faults: bool) -> Iterator[Any]:
-    """The backend: on the cluster that was named, or on one that is started for this and ended after."""
-    from pvkit.backends.live import cluster
+def _backends(given: dict[str, Any], faults: bool, count: int) -> Iterator[list[Any]]:
+    """The cluster that was named, or some that are started for this and ended after: a fault meets a whole cluster."""
     from pvkit.backends.live.opening import open_live
+
+    tell = partial(click.echo, err=True)
+    with ExitStack() as stack:
+        if given["kubeconfig"] or given["context"]:
+            backends = [open_live(given["kubeconfig"], given["context"], given["yes"], asker(), tell)]
+        else:
+            number = min(given["parallel"], MOST_CLUSTERS, count) if faults else 1
+            layouts = [stack.enter_context(_started(given, faults, at)) for at in range(number)]
+            backends = [open_live(str(layout.kubeconfig), None, True, None, tell) for layout in layouts]
+        for backend in backends:
+            stack.callback(backend.close)
+        yield backends
+
+
+@contextmanager
+def _started(given: dict[str, Any], faults: bool, at: int) -> Iterator[Any]:
+    """A control plane of our own."""
+    from pvkit.backends.live import cluster
     from pvkit.backends.live.programs import emulation
     from pvkit.conformance.commands.cluster import programs_for
 
-    tell = partial(click.echo, err=True)
-    if given["kubeconfig"] or given["context"]:
-        backend = open_live(given["kubeconfig"], given["context"], given["yes"], asker(), tell)
-        try:
-            yield backend
-        finally:
-            backend.close()
-        return
-    name, wanted = f"fidelity-{os.getpid()}", given["kubernetes_version"]
+    name, wanted = f"fidelity-{os.getpid()}-{at}", given["kubernetes_version"]
     programs = programs_for(wanted, given["binaries"], given["quiet"])
     layout = cluster.up(name, programs, [], emulation(programs, wanted), resync_seconds=RESYNC_SECONDS, faults=faults)
     try:
-        backend = open_live(str(layout.kubeconfig), None, True, None, tell)
-        try:
-            yield backend
-        finally:
-            backend.close()
+        yield layout
     finally:
         cluster.down(name)
 
 
-def _play(backend: Any, account: Any, faults: bool, count: int, given: dict[str, Any]) -> list[str]:
+def _play(backends: list[Any], account: Any, faults: bool, count: int, given: dict[str, Any]) -> list[str]:
     from pvkit.conformance.catalogue import all_invariants
     from pvkit.conformance.fidelity_run import Comparison, strategy_for
     from pvkit.conformance.progress import progress
 
-    described = backend.describe()
+    described = backends[0].describe()
     with progress(given["quiet"]) as hear:
         comparison = Comparison(account, all_invariants(), described.kubernetes_version, hear)
-        # A fault meets every plan on a cluster.
-        comparison.play(backend, strategy_for(faults), count, given["seed"], 1 if faults else given["parallel"])
+        comparison.play(backends, strategy_for(faults), count, given["seed"], 1 if faults else given["parallel"])
     named = given["kubeconfig"] or given["context"]
     return [described.implementation if named else "a control plane of the kit's own", described.kubernetes_version]
 

@@ -48,9 +48,7 @@ def render(found: Comparisons) -> str:
     lines += ["", f"rules of the model seen on the cluster: {len(seen)}; fired and never seen: {len(missing)}"]
     quiet = silent(found.accounts)
     lines += [f"  {id:12} fired {count:,} times in the model{SILENT * (id in quiet)}" for id, count in missing.items()]
-    strange = sum(len(entry.unexplained) for entry in found.accounts)
-    clean = f"nothing differs, but {strange:,} writes are not explained" if strange else "everything is explained"
-    end = clean if found.is_clean else "something differs"
+    end = "everything is explained" if found.is_clean else "something differs"
     return "\n".join([*lines, "", f"INTERRUPTED, until then {end}" if found.interrupted else end]) + "\n"
 
 
@@ -62,6 +60,8 @@ def _summary(account: Account) -> Iterator[str]:
     yield f"  promises broken on the cluster: {_told(account.broken) or 'none'}"
     yield f"  undecided: {_told(account.undecided) or 'none'}"
     yield f"  writes of controllers that no rule explains: {len(account.unexplained)}"
+    if account.hurried:
+        yield f"    explained only with a rest after each step: {account.hurried:,}"
     yield from (f"    not looked at: {count:,} {reason}" for reason, count in account.unlooked.most_common())
     yield from (f"  not played: {count:,} plans: {reason}" for reason, count in account.skipped.most_common())
     yield from (f"  left out: {count:,} steps: {reason}" for reason, count in account.left_out.most_common())

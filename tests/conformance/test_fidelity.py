@@ -19,7 +19,7 @@ from pvkit.strategies.plan_file import read_plans
 
 def compared(backend: object, count: int = 4) -> Account:
     account = Account("plans without faults")
-    Comparison(account, all_invariants(), "1.36").play(backend, strategy_for(False), count, 1, 1)
+    Comparison(account, all_invariants(), "1.36").play([backend], strategy_for(False), count, 1, 1)
     return account
 
 
@@ -82,7 +82,7 @@ def test_the_page_says_how_it_was_made_and_counts_every_rule() -> None:
 
 def test_plans_with_faults_hold_what_a_cluster_can_make() -> None:
     account = Account("plans with faults")
-    Comparison(account, all_invariants(), "1.36").play(ReferenceModel(), strategy_for(True), 12, 2, 1)
+    Comparison(account, all_invariants(), "1.36").play([ReferenceModel()], strategy_for(True), 12, 2, 1)
     assert account.kinds == {"same": 12}
     assert not account.failed
 
