@@ -84,11 +84,13 @@ def drawn_for(
 ) -> "SearchStrategy[Plan]":
     """Plans for a cluster, with no wait longer than it need be; of the features in `about`, if that is given.
 
-    Of several that are played at once only one may be about default classes, so few of them are drawn then.
+    Of several that are played at once only one may be about default classes, so few of them are drawn then. Where pods
+    write to volumes that are made for them, some plans are about nothing else.
     """
     from hypothesis import strategies as st
 
     from pvkit.conformance.fidelity import hurried
+    from pvkit.strategies.comebacks import comebacks
     from pvkit.strategies.plans import plans
 
     features, described = about or playable(backend), backend.describe()
@@ -96,6 +98,8 @@ def drawn_for(
     if parallel > 1:
         without = plans(profile, tuple(entry for entry in features if entry != "defaults"), False)
         drawn = st.one_of(*[without] * THINNED, drawn)
+    if about is None and described.data and "provisioning" not in described.lacks:
+        drawn = st.one_of(*[drawn] * THINNED, comebacks())
     guest = "nodes" in described.lacks
     return drawn.map(lambda plan: hurried(_anywhere(plan) if guest else plan, described.kubernetes_version))
 
