@@ -43,6 +43,17 @@ class Guise:
         return with_containers(obj, undressed) if self.image else obj
 
     @property
+    def deed(self) -> str:
+        """What is done with it, for the owner of the cluster to consent to."""
+        image = (
+            f"\npods run the image {self.image} and write a small file to each of their volumes" if self.image else ""
+        )
+        if self.borrowed is None:
+            return image
+        maker = f"{self.borrowed.get('provisioner')}, as for class {name(self.borrowed)}, and removed at the end"
+        return f"{image}\nvolumes for the plans' claims are made by {maker}"
+
+    @property
     def lacks(self) -> dict[str, str]:
         """What plans cannot show in it, each with the reason."""
         found = {"ledgers": NO_LEDGERS, "storage of volumes made by hand": NO_STORAGE}

@@ -41,11 +41,11 @@ def open_live(
     demand(found)
     guise = guise_for(connection, image, storage_class)
     run_id = secrets.token_hex(3)
-    consent(connection, found.reached, of_a_run(run_id), yes, ask)
+    consent(connection, found.reached, of_a_run(run_id) + guise.deed, yes, ask)
     tell(f"run {run_id} on {connection.server}; `pvkit cleanup --run-id {run_id}` removes what a killed run leaves")
     with explaining(connection.server):
         try:
-            rehearse(connection, run_id)
+            rehearse(connection, run_id, guise.worn)
             own = own_cluster(connection.server)
             pace = Pace() if own is None else Pace(resync=float(own.resync_seconds))
             unrest = Disturber(own) if own is not None and own.lines else Undisturbed()
@@ -71,9 +71,9 @@ def look(kubeconfig: str | None, context: str | None, image: str = "", storage_c
     connection = connect(kubeconfig, context)
     found = examine(connection, context_of(kubeconfig, context))
     demand(found)
-    guise_for(connection, image, storage_class)
+    guise = guise_for(connection, image, storage_class)
     reached = found.reached
-    return f"on {reached.server} (context {reached.context}, {reached.version}) it would {of_a_run('ID')}"
+    return f"on {reached.server} (context {reached.context}, {reached.version}) it would {of_a_run('ID')}{guise.deed}"
 
 
 def own_cluster(server: str) -> Layout | None:

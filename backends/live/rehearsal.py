@@ -5,6 +5,8 @@ one object of each kind is created as a dry run, which the server admits or refu
 namespace goes.
 """
 
+from collections.abc import Callable
+
 from pvkit.backends.errors import ApiError, BackendError, NotFound
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.naming import RUN_LABEL
@@ -43,8 +45,8 @@ PARTS: tuple[tuple[str, Obj], ...] = (
 """One object of each kind that plans make, as plain as it gets."""
 
 
-def rehearse(connection: Connection, run_id: str) -> None:
-    """Try what a run will make; raises `BackendError` with what the server says against it."""
+def rehearse(connection: Connection, run_id: str, worn: Callable[[Obj], Obj] = lambda obj: obj) -> None:
+    """Try what a run will make, in what it wears; raises `BackendError` with what the server says against it."""
     place = f"k{run_id}-rehearsal"
     made = _create(connection, _object("Namespace", place, run_id, {}), "")
     try:
@@ -52,7 +54,7 @@ def rehearse(connection: Connection, run_id: str) -> None:
             sent = _object(kind, place, run_id, body)
             if kind in NAMESPACED:
                 sent["metadata"]["namespace"] = place
-            _create(connection, sent, "All")
+            _create(connection, worn(sent), "All")
     finally:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid(made)}}
         connection.request("DELETE", path_of(Key("Namespace", "", place)), options)

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from pvkit.backends.live import opening
+from pvkit.backends.live.connection import Connection
 from pvkit.backends.live.guise import NO_CLASS, NO_IMAGE, Guise
 from pvkit.backends.live.naming import Names
+from pvkit.backends.live.rehearsal import rehearse
 from pvkit.backends.objects import Obj
 from pvkit.backends.storage import KIT_PROVISIONER, NO_PROVISIONER
 from pvkit.strategies.classes import MADE, storage_class
@@ -48,10 +50,22 @@ def dry_run(
 
 
 def test_what_is_there_can_be_used(dry_run: Callable[..., Called], server: FakeServer) -> None:
-    assert (
-        dry_run("--image", "mirror.example:5000/tools/busybox:1.37@sha256:ab", "--storage-class", "standard").code == 0
-    )
+    found = dry_run("--image", "mirror.example:5000/tools/busybox:1.37@sha256:ab", "--storage-class", "standard")
+    assert found.code == 0
+    assert "pods run the image mirror.example:5000/tools/busybox:1.37@sha256:ab" in found.out
+    assert "volumes for the plans' claims are made by disk.example, as for class standard" in found.out
     assert server.written() == []
+
+
+def test_without_an_image_nobody_is_asked_about_one(dry_run: Callable[..., Called]) -> None:
+    assert "image" not in dry_run().out
+
+
+def test_what_pods_will_run_is_rehearsed(server: FakeServer, tmp_path: Path) -> None:
+    connection = Connection(str(kubeconfig(tmp_path / "config", server.url)))
+    rehearse(connection, "3fa2c1", Guise("busybox").worn)
+    sent = [body for method, path, body in server.requests if method == "POST" and "/pods?" in path]
+    assert [entry["image"] for body in sent for entry in body["spec"]["containers"]] == ["busybox"]
 
 
 MISTAKES = {
