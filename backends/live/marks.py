@@ -121,11 +121,11 @@ def undressed(container: Obj) -> Obj:
 
 
 def looked_at(pod: Obj) -> dict[str, frozenset[str]]:
-    """The volumes of which each container of a pod will tell, by the names of both."""
+    """The volumes of which each container of a pod will tell, by the names of both; only containers that have some."""
     return {
-        str(container["name"]): frozenset(at.partition("=")[0] for at in container.get("args") or ())
+        str(container["name"]): frozenset(at.partition("=")[0] for at in container["args"])
         for container in pod["spec"]["containers"]
-        if is_dressed(container)
+        if is_dressed(container) and container.get("args")  # An API server leaves an empty list out.
     }
 
 

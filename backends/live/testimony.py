@@ -217,9 +217,11 @@ class Witness(Silence):
         at = uid(pod)
         if at in self._logs or at in self._refused or (not self._logs and len(self._refused) >= MOST_REFUSALS):
             return True
-        found: dict[str, Found] = {}
+        asked, found = looked_at(pod), dict[str, Found]()
+        if not asked:
+            return True
         try:
-            for container, volumes in looked_at(pod).items():
+            for container, volumes in asked.items():
                 told = found_in(self._connection.text(path_of(key(pod), "log"), {"container": container}))
                 if not volumes.issubset(told):
                     return False

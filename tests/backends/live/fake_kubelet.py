@@ -17,7 +17,7 @@ from tests.backends.live.fake_cluster import FakeCluster
 def printed(container: Obj, pod_uid: str, folders: dict[str, Path]) -> str:
     """What a container's program prints up to its sleep, with these folders for its volumes."""
     program = container["command"][2].partition("while :; do")[0]
-    told = (str(at).partition("=")[0] for at in container["args"])
+    told = (str(at).partition("=")[0] for at in container.get("args", ()))
     arguments = [f"{volume}={folders[volume]}" for volume in told]
     command = [*container["command"][:2], program, container["command"][3], *arguments]
     environment = {"PATH": os.environ["PATH"], "PVKIT_POD_UID": pod_uid}

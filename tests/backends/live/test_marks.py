@@ -129,6 +129,11 @@ def test_a_container_asks_for_no_privilege_and_no_second_pull() -> None:
     assert sent["imagePullPolicy"] == "IfNotPresent"
 
 
+def test_a_pod_without_volumes_is_not_asked() -> None:
+    sent = put(PLAIN, ("spec", "containers"), [dressed(pod("idle")["spec"]["containers"][0], IMAGE)])
+    assert looked_at(sent) == {}
+
+
 def test_mounts_that_are_read_only_are_not_written() -> None:
     mounts = [{"name": "a", "mountPath": "/a"}, {"name": "b", "mountPath": "/b", "readOnly": True}]
     sent = put(PLAIN, ("spec", "containers"), [dressed({**CONTAINER, "volumeMounts": mounts}, IMAGE)])

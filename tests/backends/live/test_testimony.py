@@ -240,6 +240,11 @@ def test_without_an_image_nothing_is_read_and_it_is_said_what_to_do(cluster: Fak
     assert judged(history)["STS-047"].reason == NO_IMAGE
 
 
+def test_pods_without_volumes_are_not_asked(guest: LiveBackend, kubelet: Kubelet) -> None:
+    played(guest, kubelet, (Operation("create", pod("idle")), Settle()))
+    assert not [path for _, path, _ in kubelet.cluster.requests if path.endswith("/log")]
+
+
 def test_where_nodes_are_simulated_the_lack_says_so(cluster: FakeCluster) -> None:
     own = LiveBackend(pace=QUICK, nodes=True, settle_seconds=PATIENCE)
     lacks, data = own.describe().lacks, own.describe().data
