@@ -20,7 +20,7 @@ from pvkit.conformance.execute import execute
 from pvkit.conformance.history import Asked, History
 from pvkit.conformance.invariant import Invariant
 from pvkit.conformance.judge import Result, judge
-from pvkit.conformance.playable import playable, rested
+from pvkit.conformance.playable import is_disturbed, playable, rested
 from pvkit.conformance.twins import Uids, played, uids_of
 from pvkit.conformance.verdict import Verdict
 from pvkit.strategies.features import PLAIN
@@ -62,12 +62,27 @@ def hurried(plan: Plan, version: str) -> Plan:
 
     No turns, no schedule, short waits; no pod whose node is not there, for its end takes a minute; and none whose
     node is given although it has claims, for a simulated kubelet does not wait for volumes. No pod `web-00` beside
-    `web-0`: which of two that have one ordinal a set looks at is chance, each time anew (SCALE-11).
+    `web-0`: which of two that have one ordinal a set looks at is chance, each time anew (SCALE-11). No recycling where
+    there are faults: the pod that scrubs a volume meets them on a cluster, and the model has none.
     """
     nodes = [name(node) for node in plan.setup.nodes]
     setup = Setup(version, plan.setup.nodes, plan.setup.namespaces)
     steps = [_hurried(step, nodes) for step in plan.steps if not (isinstance(step, Turns) or _is_left_out(step))]
+    if is_disturbed(plan):
+        steps = [_unscrubbed(step) for step in steps]
     return replace(plan, steps=tuple(steps), setup=setup, schedule=())
+
+
+def _unscrubbed(step: Step) -> Step:
+    if not isinstance(step, Operation):
+        return step
+    return replace(step, object=_retained(step.object), patch=_retained(step.patch))
+
+
+def _retained(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {field: "Retain" if value == "Recycle" else _retained(value) for field, value in tree.items()}
+    return [_retained(value) for value in tree] if isinstance(tree, list) else tree
 
 
 def _is_left_out(step: Step) -> bool:
