@@ -25,6 +25,8 @@ MOST_REFUSALS = 3
 """After so many logs that could not be read, and none that could, no more are asked for."""
 STARTING_SECONDS, ENDING_SECONDS = 45.0, 12.0
 """Without any change, how long a kubelet may take to start a pod whose volumes have storage, and to end one."""
+NEVER = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerError", "RunContainerError"})
+"""Reasons of containers that wait, and hardly for something that will come."""
 SOMEBODY = "somebody's before this plan"
 """Stands for the claim of a pod that is none of the plan's."""
 
@@ -78,6 +80,7 @@ class Witness(Silence):
         self._connection, self._present = connection, present
         self._logs: dict[str, Log] = {}
         self._refused: dict[str, str] = {}
+        self._stuck = ""
         self._seen: dict[Key, Obj] = {}
         self._placed: dict[str, int] = {}
         self._owners: dict[str, dict[str, str]] = {}
@@ -87,16 +90,19 @@ class Witness(Silence):
 
     @property
     def lacks(self) -> dict[str, str]:
-        """Why nothing was heard, if logs were asked for and none could be read."""
-        if self._logs or not self._refused:
+        """Why nothing was heard at all: no program starts, or no log can be read."""
+        if self._logs or not (self._stuck or self._refused):
             return {}
-        return {"data": f"the logs of pods could not be read: {next(iter(self._refused.values()))}"}
+        refused = f"the logs of pods could not be read: {next(iter(self._refused.values()), '')}"
+        return {"data": f"pods do not start: {self._stuck}" if self._stuck else refused}
 
     def look(self, tape: Tape) -> None:
         """Read the logs of pods that became ready."""
         for pod in tape.objects("Pod"):
             if is_ready(pod):
                 self._read(pod)
+            else:
+                self._stuck = self._stuck or _stuck(pod)
 
     def patience(self, tape: Tape) -> float:
         """Seconds that kubelets may still take, without any change meanwhile, to start or to end pods."""
@@ -113,7 +119,7 @@ class Witness(Silence):
                 continue
             if deleting(pod):
                 waits.append(ENDING_SECONDS)
-            elif not is_ready(pod) and all(map(is_stored, claim_keys(pod))):
+            elif not is_ready(pod) and not _stuck(pod) and all(map(is_stored, claim_keys(pod))):
                 waits.append(STARTING_SECONDS)
         return max(waits)
 
@@ -234,6 +240,15 @@ class Witness(Silence):
             return True
         self._logs[at] = Log(found, self._present() or inf)
         return True
+
+
+def _stuck(pod: Obj) -> str:
+    """Why a container of a pod does not start, "" if it may."""
+    for entry in get(pod, "status", "containerStatuses") or ():
+        waiting = get(entry, "state", "waiting") or {}
+        if waiting.get("reason") in NEVER:
+            return f"{waiting['reason']}: {waiting.get('message', '')}"
+    return ""
 
 
 def _is_claim(entry: Obj) -> bool:

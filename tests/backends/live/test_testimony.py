@@ -13,6 +13,8 @@ from pvkit.backends.live.backend import LiveBackend
 from pvkit.backends.live.connection import path_of
 from pvkit.backends.live.guise import NO_IMAGE, Guise
 from pvkit.backends.live.patience import Pace
+from pvkit.backends.live.testimony import Witness
+from pvkit.backends.live.watching import Frame, Tape
 from pvkit.backends.objects import LEDGERS, Key, Obj, get, key, put
 from pvkit.backends.protocol import Event, Operation, Setup
 from pvkit.backends.workloads import is_ready
@@ -203,6 +205,50 @@ def test_logs_that_cannot_be_read_are_a_lack_and_no_failure(guest: LiveBackend, 
     assert set(verdicts(history).values()) == {Verdict.NOT_SUPPORTED}
     assert "10250: connect: connection refused" in judged(history)["STS-047"].reason
     assert not history.header.backend.data
+
+
+def test_an_image_that_cannot_be_pulled_is_a_lack(
+    guest: LiveBackend, kubelet: Kubelet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unpullable(pod: Obj) -> Obj:
+        waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image busybox"}
+        status = {"phase": "Pending", "containerStatuses": [{"name": "app", "state": {"waiting": waiting}}]}
+        return kubelet.cluster.write(put(put(pod, ("spec", "nodeName"), "theirs"), ("status",), status))
+
+    monkeypatch.setattr(kubelet, "run", unpullable)
+    history = played(guest, kubelet, COMES_BACK)
+    assert set(verdicts(history).values()) == {Verdict.NOT_SUPPORTED}
+    assert "pods do not start: ImagePullBackOff: Back-off" in judged(history)["STS-047"].reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({}, testimony.STARTING_SECONDS),
+        ({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, testimony.ENDING_SECONDS),
+        ({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}, 0.0),
+        ({"status": {"phase": "Succeeded"}}, 0.0),
+        ({"spec": {"nodeName": ""}}, 0.0),
+    ],
+    ids=["it starts", "it ends", "it is ready", "it is over", "it has no node"],
+)
+def test_kubelets_are_given_time_to_start_and_to_end_pods(
+    cluster: FakeCluster, changes: dict[str, Obj], seconds: float
+) -> None:
+    tape = Tape(lambda obj: True)
+    made = pod("reader")
+    made = {**made, "spec": {**made["spec"], "nodeName": "theirs"}}
+    made = {**made, **{part: {**made.get(part, {}), **fields} for part, fields in changes.items()}}
+    tape.take(Frame("ADDED", cluster.write(made), 0.0))
+    assert Witness(cluster.connect(), lambda: 0).patience(tape) == seconds
+
+
+def test_pods_on_volumes_without_storage_are_not_waited_for(cluster: FakeCluster) -> None:
+    tape = Tape(lambda obj: True)
+    made = pod("reader", "data")
+    for obj in (CLAIM, {**made, "spec": {**made["spec"], "nodeName": "theirs"}}):
+        tape.take(Frame("ADDED", cluster.write(obj), 0.0))
+    assert Witness(cluster.connect(), lambda: 0).patience(tape) == 0.0
 
 
 def test_a_log_that_is_not_whole_yet_is_read_again(
