@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
+from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 
@@ -36,9 +37,11 @@ def main(seconds: float = 60.0) -> None:
         ):
             before = processor_seconds(folder)
             report = played(seconds, features)
-            spent = processor_seconds(folder) - before
+            spent = {name: used - before[name] for name, used in processor_seconds(folder).items()}
             show(what, report.plans / report.seconds, aim, f"plans/s, {BESIDE} at once", at_least=True)
-            show("  what one costs", spent / max(report.plans, 1), 2.0 / aim, "seconds of a processor")
+            plans = max(report.plans, 1)
+            show("  what one costs", sum(spent.values()) / plans, 2.0 / aim, "seconds of a processor")
+            print("      of it " + ", ".join(f"{name} {used / plans:.2f}" for name, used in ranked(spent)))
             broken = sum(line.broken for line in report.lines)
             show("  broken promises", broken, 0)
             for line in report.lines:
@@ -74,14 +77,19 @@ def played(seconds: float, features: tuple[str, ...] | None) -> RunReport:
         live.close()
 
 
-def processor_seconds(folder: Path) -> float:
-    """What the components of a cluster, and this process, have used."""
+def processor_seconds(folder: Path) -> dict[str, float]:
+    """What each component of a cluster, and this process, has used."""
     ticks = os.sysconf("SC_CLK_TCK")
-    used = sum(os.times()[:2])
+    used = {"pvkit": sum(os.times()[:2])}
     for note in folder.glob("*.pid"):
         fields = Path(f"/proc/{process_of(folder, note.stem)}/stat").read_text().rpartition(")")[2].split()
-        used += (int(fields[11]) + int(fields[12])) / ticks
+        used[note.stem] = (int(fields[11]) + int(fields[12])) / ticks
     return used
+
+
+def ranked(spent: dict[str, float]) -> list[tuple[str, float]]:
+    """The dearest first; those that hardly count are left out."""
+    return sorted(((name, used) for name, used in spent.items() if used > 0.5), key=itemgetter(1), reverse=True)
 
 
 if __name__ == "__main__":

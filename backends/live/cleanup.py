@@ -34,6 +34,7 @@ INSIDE = ("StatefulSet", "Pod", "PersistentVolumeClaim", "Service", "ControllerR
 """Kinds inside of namespaces that something of the run's may hold for ever."""
 CONTROLLERS = ("kubernetes.io/", "external-provisioner.volume.kubernetes.io/", "foregroundDeletion", "orphan")
 """Finalizers that components take off by themselves; others are the run's own."""
+REMAINING = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
 GRACE_SECONDS, WAIT_SECONDS, POLL_SECONDS = 5.0, 60.0, 0.2
 _RUN_ID = re.compile(r"[a-z0-9]{1,40}")
 
@@ -149,7 +150,8 @@ class Removal:
         for obj in self.found.labelled:
             nobody = force and obj["kind"] != "Namespace"  # Nothing lies behind what the run made by hand.
             self._take_off(obj, () if nobody else CONTROLLERS)
-        for place in self.found.namespaces:
+        held = [obj for obj in self.found.labelled if obj["kind"] == "Namespace" and (force or _is_held(obj))]
+        for place in map(name, held):
             for obj in self._inside(place):
                 self._take_off(obj, CONTROLLERS)
                 if force and obj["kind"] == "Pod":
@@ -181,6 +183,12 @@ class Removal:
             return
         except ApiError as error:
             self.refused[uid(obj)] = error.message
+
+
+def _is_held(namespace: Obj) -> bool:
+    """Whether the server says that something in a namespace does not go; what does needs no help."""
+    told = get(namespace, "status", "conditions") or ()
+    return any(entry.get("type") in REMAINING and entry.get("status") == "True" for entry in told)
 
 
 def sweep(connection: Connection, run_id: str, seconds: float = WAIT_SECONDS) -> None:

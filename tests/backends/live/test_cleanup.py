@@ -129,6 +129,22 @@ def test_finalizers_of_the_run_itself_are_taken_off(server: FakeServer, connecti
     assert patches[0] == ["kubernetes.io/pv-protection"] or patches[0] is None
 
 
+@pytest.mark.parametrize("said", ["NamespaceContentRemaining", "NamespaceFinalizersRemaining", "", "Other"])
+def test_a_namespace_is_looked_into_when_the_server_says_that_it_does_not_go(
+    server: FakeServer, connection: Connection, said: str
+) -> None:
+    held = {"type": said, "status": "True" if said else "False"}
+    server.put(
+        f"{NAMESPACES}/{HOME}", metadata={"labels": LABELS, "finalizers": ["test"]}, status={"conditions": [held]}
+    )
+    place = f"{NAMESPACES}/{HOME}/persistentvolumeclaims/c"
+    server.put(
+        place, spec={}, metadata={"finalizers": ["example.com/hold"], "deletionTimestamp": "2026-01-02T00:00:00Z"}
+    )
+    Removal(connection, find_leftovers(connection, RUN), seconds=0.1)._let_go(force=False)
+    assert (place not in server.objects) == said.startswith("Namespace")
+
+
 def test_what_a_controller_holds_is_left_to_it_first(server: FakeServer, connection: Connection) -> None:
     volume(server, "a", labels=LABELS, finalizers=["kubernetes.io/pv-protection"])
     removal = Removal(connection, find_leftovers(connection, RUN), seconds=0.4)
