@@ -146,9 +146,10 @@ def stop_others(layout: Layout) -> None:
 
 
 def compared(connection: Connection, minor: str, hear: Listener = deaf) -> Iterator[Answered]:
-    """Every request of the table that is about this version, asked of both."""
+    """Every request of the table that is not about another version, asked of both as this one."""
     server, start = Server(connection), perf_counter()
-    asked = [case for case in cases() if case.get("kubernetes", "1.36") == minor and not case.get("gates")]
+    meant = [case for case in cases() if case.get("kubernetes", minor) == minor and not case.get("gates")]
+    asked = [{**case, "kubernetes": minor} for case in meant]
     for number, case in enumerate(asked):
         try:
             yield from _one(case, server)

@@ -130,7 +130,8 @@ class Comparison:
             self.account.seconds = perf_counter() - self._start
 
     def _take(self, compare: Comparer, backend: Backend, plan: Plan, count: int) -> None:
-        reason = backend.refuses(plan.setup) if isinstance(backend, Refuses) else ""
+        setup = replace(plan.setup, kubernetes_version=self._version)
+        reason = backend.refuses(setup) if isinstance(backend, Refuses) else ""
         found = "" if reason else _compared(compare, plan, self._version)
         with self._lock:
             self._done += 1

@@ -134,7 +134,7 @@ def objects(plan: Plan) -> list[Obj]:
 
 def test_nothing_is_scrubbed_where_there_are_faults() -> None:
     made = Operation("create", {"kind": "PersistentVolume", "metadata": {"name": "v"}, "spec": {RECLAIM: "Recycle"}})
-    quiet, disturbed = Plan((made,)), Plan((made, Fault("pause", {"controller": "binder"})))
+    quiet, disturbed = Plan((made,)), Plan((made, Fault("crash", {"controller": "binder"})))
     assert [objects(plan)[0]["spec"][RECLAIM] for plan in (quiet, disturbed)] == ["Recycle", "Retain"]
 
 
