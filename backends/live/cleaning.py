@@ -11,15 +11,15 @@ from pvkit.backends.errors import Conflict, Invalid, NotFound, Unavailable
 from pvkit.backends.live.connection import Connection, path_of
 from pvkit.backends.live.naming import Names
 from pvkit.backends.live.watching import Tape
-from pvkit.backends.objects import NAMESPACED, Obj, deleting, finalizers, key, phase, uid
+from pvkit.backends.objects import NAMESPACED, Obj, deleting, finalizers, key, owners, phase, uid
 from pvkit.backends.storage import has_class, reclaim_policy, storage_class
 
 CONTROLLERS = ("kubernetes.io/", "external-provisioner.volume.kubernetes.io/", "foregroundDeletion", "orphan")
 """Finalizers that components take off by themselves."""
 HOUSEHOLD = ("Namespace", "Node")
 """The kinds that a plan may leave to the next one."""
-ENDED = ("StatefulSet", "Pod", "EndpointSlice")
-"""Kinds inside of namespaces that were ended before, or go with their owner."""
+ENDED = ("StatefulSet", "Pod")
+"""Kinds inside of namespaces that were ended before others."""
 CLEAN_SECONDS = 20.0
 
 
@@ -62,7 +62,8 @@ class Cleaner:
             if obj["kind"] in NAMESPACED:
                 self._let_go(obj)
         for obj in left:
-            if obj["kind"] in NAMESPACED and obj["kind"] not in ENDED and not deleting(obj):
+            collected = obj["kind"] in ENDED or (obj["kind"] == "EndpointSlice" and _has_owner_in(left, obj))
+            if obj["kind"] in NAMESPACED and not collected and not deleting(obj):
                 self._delete(obj)
             elif obj["kind"] not in NAMESPACED:
                 self._remove(obj)
@@ -136,6 +137,11 @@ def _is_loose(obj: Obj) -> bool:
     if obj["kind"] == "PersistentVolumeClaim":
         return not storage_class(obj) or not has_class(obj)
     return obj["kind"] == "PersistentVolume" and not storage_class(obj)
+
+
+def _has_owner_in(left: list[Obj], obj: Obj) -> bool:
+    """Whether an object goes with one of these; a plan may have made it an orphan."""
+    return not {str(owner.get("uid")) for owner in owners(obj)}.isdisjoint(map(uid, left))
 
 
 def _is_in_tree(obj: Obj) -> bool:

@@ -161,3 +161,18 @@ def test_a_home_rests_before_the_next_plan_moves_in(live: LiveBackend, monkeypat
     emptied(live)
     monkeypatch.setattr(homes, "REST_SECONDS", PATIENCE)
     assert before.isdisjoint(uid(event.object) for event in world(live))
+
+
+def test_a_slice_that_was_orphaned_is_removed_and_one_with_an_owner_is_left_to_its_collector(
+    cluster: FakeCluster, live: LiveBackend
+) -> None:
+    world(live)
+    assert live.invoke(Operation("create", {"kind": "Service", "metadata": {"name": "s"}, "spec": {}})).status == "ok"
+    (service,) = [obj for at, obj in cluster.objects.items() if at.kind == "Service"]
+    place, tape = service["metadata"]["namespace"], live.play.tape
+    for called, owned in (("orphan", []), ("owned", [{"kind": "Service", "name": "s", "uid": uid(service)}])):
+        metadata = {"name": called, "namespace": place, "ownerReferences": owned}
+        made = cluster.write({"kind": "EndpointSlice", "metadata": metadata})
+        assert tape.wait(lambda made=made: key(made) in tape.last, PATIENCE)  # type: ignore[misc]
+    live.clear()
+    assert [at.name for at in cluster.objects if at.kind in ("Service", "EndpointSlice")] == ["owned"]
