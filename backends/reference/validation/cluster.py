@@ -96,7 +96,8 @@ def _check_revision_update(old: Obj, new: Obj, at: Moment) -> Iterator[Cause]:
 
 
 def _driver_defaults(driver: Obj, old: Obj, at: Moment) -> Obj:
-    return {**driver, "spec": {**_DRIVER, **driver["spec"]}}
+    since = {"preventPodSchedulingIfMissing": False} if at.minor >= 37 else {}
+    return {**driver, "spec": {**_DRIVER, **since, **driver["spec"]}}
 
 
 _DRIVER = {

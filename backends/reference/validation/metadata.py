@@ -56,7 +56,8 @@ def owned(owners: list[Obj], minor: int) -> Iterator[Cause]:
     for position, owner in enumerate(owners):
         yield from _incomplete(owner, path, position, minor)
         if owner.get("apiVersion") == "v1" and owner.get("kind") == "Event":
-            yield invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner")
+            where = f"{path}[{position}]" if minor >= 37 else path
+            yield invalid(where, owner, "/v1, Kind=Event is disallowed from being an owner")
         if owner.get("controller"):
             controllers.append(f"{owner.get('kind')}/{owner.get('name')}")
     for second in controllers[1:]:
