@@ -49,6 +49,7 @@ class Pace:
     provisioning: float = 15.0
     namespace: float = 16.0
     orphans: float = 62.0
+    collection: float = 22.0
     recycling: float = 3.0
 
 
@@ -112,6 +113,8 @@ def _pods(world: _World, pace: Pace) -> Iterator[float]:
     """The scheduler is at work on a pod that it has not judged, or has chosen a node for; simulated pods end late."""
     for pod in world.by_kind["Pod"]:
         if is_finished(pod) or deleting(pod):
+            if not is_finished(pod) and not node_name(pod):  # Only the collector says that it has failed.
+                yield pace.collection
             continue
         if not node_name(pod):
             judged = condition(pod, "PodScheduled")

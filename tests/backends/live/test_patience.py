@@ -78,6 +78,12 @@ def test_a_pod_whose_node_is_gone_is_collected_late() -> None:
     assert waits(stored(pod("p", nodeName="gone"), phase="Running")) == PACE.orphans
 
 
+def test_a_pod_that_goes_and_never_got_a_node_is_collected_at_the_next_look() -> None:
+    going = put(stored(pod("p"), phase="Pending"), ("metadata",), {"name": "p", "namespace": "default", **GOING})
+    assert waits(going) == PACE.collection
+    assert waits(put(going, ("status", "phase"), "Failed")) == 0.0
+
+
 def test_a_provisioner_is_given_its_time() -> None:
     slow = put(storage_class("made", provisioner="x"), ("parameters",), {"slow": "30", "fail": "2"})
     asking = stored(claim("c", storage_class="made"), phase="Pending")
