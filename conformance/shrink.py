@@ -1,11 +1,13 @@
 """Making a plan that fails smaller, wherever it came from; the shrinking is Hypothesis'.
 
-First steps are left out, then fields of objects, and again as long as that helps. A plan is tried once, however
-many ways lead to it.
+First runs of steps are cut out, the longest first, because most of a drawn plan has nothing to do with its failure and
+Hypothesis is slow to see that. Then steps are left out, then fields of objects, and again as long as that helps. A
+plan is tried once, however many ways lead to it.
 """
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
 from time import perf_counter
 
@@ -39,6 +41,11 @@ class _Search:
 
     def try_plan(self, plan: Plan) -> None:
         """Raises when the plan fails, and when the time is over."""
+        if self.shows(plan):
+            raise _Failed
+
+    def shows(self, plan: Plan) -> bool:
+        """Whether the plan fails; keeps it if it is the smallest that does. Raises when the time is over."""
         if perf_counter() > self._limit:
             raise _Enough
         called = repr(plan)
@@ -46,7 +53,19 @@ class _Search:
             self._known[called] = self._still_fails(plan)
         if self._known[called]:
             self.best = min(plan, self.best, key=_length)
-            raise _Failed
+        return self._known[called]
+
+    def cut(self) -> None:
+        """Leave out runs of steps, ever shorter ones, the last first, as little rests on what is last."""
+        self.shows(replace(self.best, schedule=()))
+        width = len(self.best.steps) // 2
+        while width:
+            end = len(self.best.steps)
+            while end > 0:
+                steps, start = self.best.steps, max(0, end - width)
+                self.shows(replace(self.best, steps=steps[:start] + steps[end:]))
+                end = start
+            width //= 2
 
     def _still_fails(self, plan: Plan) -> bool:
         """A plan at which the backend gives up shows something else."""
@@ -86,6 +105,7 @@ def shrunk(plan: Plan, fails: Callable[[Plan], bool], seconds: float, seed: int 
     """
     search = _Search(plan, fails, perf_counter() + seconds)
     with contextlib.suppress(_Enough):
+        search.cut()
         for number, parts in enumerate(cycle((subplans, plainer_plans))):
             before = search.best
             search.look(parts(before), seed)
