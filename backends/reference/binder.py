@@ -35,9 +35,12 @@ def claim_changed(old: Obj | None, new: Obj | None, seen: Seen) -> Iterable[Key]
     return (key(old),)
 
 
-def _waits(obj: Obj) -> bool:
-    """Whether a claim has no volume yet."""
-    return obj["kind"] == "PersistentVolumeClaim" and not volume_name(obj)
+def _waits(obj: Obj, seen: Seen) -> bool:
+    """Whether a claim has no volume yet, or one that was freed and that others may take as well."""
+    if obj["kind"] != "PersistentVolumeClaim":
+        return False
+    volume = seen.get("PersistentVolume", "", volume_name(obj)) if volume_name(obj) else None
+    return not volume_name(obj) or (volume is not None and claim_ref(volume) is None)
 
 
 BINDER = Controller(

@@ -236,6 +236,6 @@ class Instance:
 
     def _first_of(self, objects: Mapping[Key, Obj]) -> list[Key]:
         """The rival that comes first, if the schedule says that it is not the oldest."""
-        rivals = [at for at, obj in objects.items() if self.controller.rival(obj)]
+        rivals = [at for at, obj in objects.items() if self.controller.rival(obj, self.seen)]
         chosen = self.engine.schedule.tie(len(rivals)) if len(rivals) > 1 else 0
         return rivals[chosen : chosen + 1] if chosen else []
