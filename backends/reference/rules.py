@@ -138,7 +138,7 @@ class Controller:
     """Whether one copy runs on each node (`Seen.node`), as kubelets do."""
     operations: frozenset[str] = frozenset()
     """Kinds of key that are worked on beside the queues: a failure brings nothing back, the next resync does."""
-    rival: Callable[[Obj, "Seen"], bool] = field(default=lambda obj, seen: False)
+    rival: Callable[[Obj, Seen], bool] = field(default=lambda obj, seen: False)
     """Whether an object may want what others want, too: which of these a resync takes first is left to chance."""
     start: Callable[[dict[str, Any]], None] = field(default=lambda memory: None)
     """Fills a fresh memory after a start or restart."""
