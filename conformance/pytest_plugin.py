@@ -93,7 +93,7 @@ def pv_backend(request: pytest.FixtureRequest) -> "Iterator[Backend]":
     try:
         backend = opened(option("--pv-backend"), cluster)
     except KitError as error:
-        pytest.fail(str(error), pytrace=False)
+        pytest.fail(str(error).replace("--yes", "--pv-yes"), pytrace=False)
     yield backend
     backend.close()
 

@@ -10,6 +10,7 @@ from pvkit.backends.live.reaching import Reached, connect, reach
 from pvkit.conformance.commands import cluster_options
 from tests.backends.live.calling import Called, call
 from tests.backends.live.fake_server import FakeServer, kubeconfig, serving
+from tests.conformance.test_pytest_plugin import suite
 
 BAD = 2
 LABELS = {"pvkit.dev/run": "abc123"}
@@ -100,6 +101,15 @@ def test_a_dry_run_says_the_same_and_needs_no_yes(
 def test_yes_is_enough(pvkit: Callable[..., Called], remote: FakeServer) -> None:
     assert pvkit("cleanup", "--run-id", "abc123", "--yes").code == 0
     assert remote.objects == {}
+
+
+def test_the_plug_in_names_its_own_option_and_writes_nothing(remote: FakeServer, tmp_path: Path) -> None:
+    config = kubeconfig(tmp_path / "config", remote.url)
+    done = suite(tmp_path, "--pv-backend", "live", "--pv-kubeconfig", str(config), "--pv-include", "PVB-001")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "is not on this machine" in done.stdout
+    assert "Add --pv-yes if that is meant" in done.stdout
+    assert remote.written() == []
 
 
 def test_a_dry_cleanup_needs_no_yes_and_writes_nothing(pvkit: Callable[..., Called], remote: FakeServer) -> None:
