@@ -95,7 +95,9 @@ def scheduler_wakes_by_events(change: Change, memory: Memory) -> Findings:
 def _sent_elsewhere(change: Change) -> bool:
     """A component wrote the node that is selected for a claim."""
     old, new = change.old, change.new
-    return old is not None and new is not None and not change.by_client and SELECTED_NODE in annotations(new)
+    if old is None or new is None or change.by_client or annotations(old) is annotations(new):
+        return False
+    return SELECTED_NODE in annotations(new)
 
 
 @invariant(
