@@ -66,7 +66,7 @@ def turned(change: Change) -> tuple[str, str] | None:
 @of_change_in("spec")
 def respecified(change: Change) -> bool:
     """Somebody wrote the spec."""
-    return change.old is not None and change.new is not None and change.old["spec"] is not change.new["spec"]
+    return change.old is not None and change.new is not None and change.old["spec"] != change.new["spec"]
 
 
 @of_change_in("annotations")

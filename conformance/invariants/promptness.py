@@ -53,7 +53,7 @@ def _is_told_to_wait(change: Change) -> bool:
     old, new = change.old, change.new
     if change.key.kind != POD or old is None or new is None or change.by_client:
         return False
-    return not node_name(new) and not is_finished(new) and old["spec"] is new["spec"]
+    return not node_name(new) and not is_finished(new) and old["spec"] == new["spec"]
 
 
 @of_change_in("spec", "annotations")
@@ -95,7 +95,7 @@ def scheduler_wakes_by_events(change: Change, memory: Memory) -> Findings:
 def _sent_elsewhere(change: Change) -> bool:
     """A component wrote the node that is selected for a claim."""
     old, new = change.old, change.new
-    if old is None or new is None or change.by_client or annotations(old) is annotations(new):
+    if old is None or new is None or change.by_client or annotations(old) == annotations(new):
         return False
     return SELECTED_NODE in annotations(new)
 
