@@ -112,6 +112,11 @@ def what_is_written_is_stored(state: State, memory: Memory) -> Findings:
             began = state.life(key_of(process)) if process is not None else None
             if asset is None or since is None or began is None or since.born > began.born:
                 continue
+            held = state.life(Key("PersistentVolume", "", str(entry.get("volume"))))
+            if held is not None and held.touched(
+                "spec.claimRef"
+            ):  # Who takes a volume from its claim frees it for others.
+                continue
             if any(mark.get("podUID") == uid(pod) for mark in get(asset, "spec", "data") or ()):
                 yield AT_RISK
             else:
