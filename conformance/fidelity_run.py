@@ -109,12 +109,11 @@ class Comparison:
     def play(self, backends: Sequence[Any], drawn: SearchStrategy[Plan], count: int, seed: int, parallel: int) -> None:
         """Play that many plans of a strategy; what the keyboard interrupts keeps its account.
 
-        Either on several clusters, one plan at a time on each, or several plans at a time on the one.
+        Of these as many at once as `parallel` says, spread over the clusters; one at a time on each if that is fewer.
         """
         self._start = perf_counter()
-        first = backends[0]
-        several = len(backends) == 1 and parallel > 1 and isinstance(first, Shares)
-        beside = [first.beside() for _ in range(parallel)] if several else list(backends)
+        each = parallel // len(backends)
+        beside = [made for entry in backends for made in _beside(entry, each)]
         comparers = {id(entry): Comparer(entry, self._invariants) for entry in beside}
         crew = Crew(beside, lambda entry, plan: self._take(comparers[id(entry)], entry, plan, count))
         try:
@@ -125,8 +124,9 @@ class Comparison:
                 if isinstance(entry, Shares):
                     entry.limit(0.0)
             crew.end()
-            for entry in beside if several else ():
-                entry.close()
+            for entry in beside:
+                if entry not in backends:
+                    entry.close()
             self.account.seconds = perf_counter() - self._start
 
     def _take(self, compare: Comparer, backend: Backend, plan: Plan, count: int) -> None:
@@ -143,6 +143,12 @@ class Comparison:
                 self.account.take(*found)
             different = self.account.kinds["different"] + len(self.account.failed)
             self._hear(Tick("plans", self._done, count, perf_counter() - self._start, broken=different))
+
+
+def _beside(backend: Any, count: int) -> list[Any]:
+    """Backends that play so many plans at once on one cluster, or the one that there is."""
+    several = count > 1 and isinstance(backend, Shares)
+    return [backend.beside() for _ in range(count)] if several else [backend]
 
 
 def _compared(compare: Comparer, plan: Plan, version: str) -> tuple[Finding, Explained] | str:

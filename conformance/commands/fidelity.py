@@ -20,7 +20,7 @@ RESYNC_SECONDS = 0.2
 """Of the volume binder on a cluster that is started for the comparison, so that waits for it are short."""
 
 MOST_CLUSTERS = 4
-"""How many clusters are disturbed side by side."""
+"""How many clusters are used side by side."""
 
 
 @click.command()
@@ -113,7 +113,10 @@ def _answered(answers: list[Any]) -> tuple[list[str], bool]:
 
 @contextmanager
 def _backends(given: dict[str, Any], faults: bool, count: int) -> Iterator[list[Any]]:
-    """The cluster that was named, or some that are started for this and ended after: a fault meets a whole cluster."""
+    """The cluster that was named, or some that are started for this and ended after.
+
+    A fault meets a whole cluster, and so does a default class.
+    """
     from pvkit.backends.live.opening import open_live
 
     tell = partial(click.echo, err=True)
@@ -121,7 +124,7 @@ def _backends(given: dict[str, Any], faults: bool, count: int) -> Iterator[list[
         if given["kubeconfig"] or given["context"]:
             backends = [open_live(given["kubeconfig"], given["context"], given["yes"], asker(), tell)]
         else:
-            number = min(given["parallel"], MOST_CLUSTERS, count) if faults else 1
+            number = min(given["parallel"], MOST_CLUSTERS, count)
             layouts = [stack.enter_context(_started(given, faults, at)) for at in range(number)]
             backends = [open_live(str(layout.kubeconfig), None, True, None, tell) for layout in layouts]
         for backend in backends:
