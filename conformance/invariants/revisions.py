@@ -200,6 +200,9 @@ def wanted_revision_is_the_newest(state: State, memory: Memory) -> Findings:
             continue
         if not _only_by_set(state, standing) or _is_forged(state, standing):
             continue
+        lost = Key(REVISION, standing.at.namespace, str(status.get("updateRevision") or ""))
+        if wanted is None and state.departed(lost) is not None:  # It was made, and that it was removed wakes no set.
+            continue
         yield AT_RISK if len(recorded) > 1 else HELD
         if wanted is None:
             yield Violation(
