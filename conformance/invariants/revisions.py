@@ -7,8 +7,9 @@ made from, and tell the truth. What nothing refers to is trimmed to the history 
 from collections.abc import Iterator
 
 from pvkit.backends.objects import Key, Obj, controller_of, get, name, namespace, uid
+from pvkit.backends.protocol import Settled
 from pvkit.backends.workloads import revision
-from pvkit.conformance.history import SEEING, Change, State
+from pvkit.conformance.history import SEEING, Asked, Change, State
 from pvkit.conformance.invariant import (
     AT_RISK,
     HELD,
@@ -182,12 +183,31 @@ def _only_by_set(state: State, standing: Standing) -> bool:
     return all(life is not None and not life.by_client and (not life.hands or life.changed < stirred) for life in lives)
 
 
+class TakenAway:
+    """The revisions that the client removed and nobody made again."""
+
+    def __init__(self) -> None:
+        self.keys: set[Key] = set()
+
+    def take(self, change: Change) -> None:
+        """One more event."""
+        if change.key.kind != REVISION:
+            return
+        if change.gone and change.by_client:
+            self.keys.add(change.key)
+        elif change.old is None:
+            self.keys.discard(change.key)
+
+    def hear(self, entry: Asked | Settled, state: State) -> None:
+        """What is asked and waited for tells nothing."""
+
+
 @invariant(
     "STS-035",
     scope=Scope.SETTLED,
     level=Level.UPSTREAM,
     source=f"UPDATE-20, REV-07; {CONTROL}: getStatefulSetRevisions",
-    follows=(Cuts,),
+    follows=(Cuts, TakenAway),
     when=standings,
 )
 def wanted_revision_is_the_newest(state: State, memory: Memory) -> Findings:
@@ -201,7 +221,7 @@ def wanted_revision_is_the_newest(state: State, memory: Memory) -> Findings:
         if not _only_by_set(state, standing) or _is_forged(state, standing):
             continue
         lost = Key(REVISION, standing.at.namespace, str(status.get("updateRevision") or ""))
-        if wanted is None and state.departed(lost) is not None:  # It was made, and that it was removed wakes no set.
+        if wanted is None and lost in state.follow(TakenAway).keys:  # That wakes no set.
             continue
         yield AT_RISK if len(recorded) > 1 else HELD
         if wanted is None:
