@@ -6,8 +6,8 @@ pod. With Parallel all pods and claims are there, and which of them win is left 
 
 from collections.abc import Iterator
 
-from pvkit.backends.objects import Key, Obj, name, namespace, phase
-from pvkit.backends.storage import volume_name
+from pvkit.backends.objects import Key, Obj, name, namespace, phase, uid
+from pvkit.backends.storage import claim_ref_uid, volume_name
 from pvkit.backends.workloads import first_ordinal, is_parallel, ordinal, ordinals, templates
 from pvkit.conformance.history import Change, State
 from pvkit.conformance.invariant import AT_RISK, HELD, Findings, Level, Memory, Scope, Violation, invariant
@@ -118,5 +118,14 @@ def _bound(state: State, standing: Standing) -> Iterator[Obj]:
             found, life = state.lookup(key), state.life(key)
             if found is None or life is None or phase(found) != "Bound" or life.by_client:
                 continue
-            if not life.touched("spec.volumeName", "annotations.pv.kubernetes.io/bind-completed", "status"):
+            if life.touched("spec.volumeName", "annotations.pv.kubernetes.io/bind-completed", "status"):
+                continue
+            if not _was_replaced(state, found):
                 yield found
+
+
+def _was_replaced(state: State, claim: Obj) -> bool:
+    """Whether another volume has the name of a claim's own, which is gone; only a resync tells the claim (PHASE-12)."""
+    volume = state.get("PersistentVolume", "", volume_name(claim))
+    gone = state.departed(Key("PersistentVolume", "", volume_name(claim))) is not None
+    return gone and volume is not None and claim_ref_uid(volume) != uid(claim)
