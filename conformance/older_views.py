@@ -1,7 +1,8 @@
 """Views of a cluster that are older than the present: what a controller may have seen when it made a write.
 
 Each kind has a watch of its own, and each of its events comes by itself; so a view may lag as a whole, in one kind, or
-in one object. All are tried, the nearest to the present first.
+in one object. These are tried, first the whole, each the nearest to the present first; two kinds that lag by different
+amounts are not.
 Last comes what is older in the object that was written itself: a deletion and a patch name no version.
 """
 

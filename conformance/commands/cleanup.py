@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pvkit.conformance.commands import cluster_options
+from pvkit.conformance.commands.seconds import Seconds
 
 if TYPE_CHECKING:
     from pvkit.backends.live.cleanup import Leftovers, Removal
@@ -16,7 +17,7 @@ LEFT = 2
 @click.option("--run-id", required=True, metavar="ID", help="The id that the run printed at its start.")
 @cluster_options.cluster_options
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and stop.")
-@click.option("--max-time", type=click.FloatRange(min=1.0), default=60.0, show_default=True, help="Seconds to wait.")
+@click.option("--max-time", type=Seconds(min=1.0), default=60.0, show_default=True, help="Seconds to wait.")
 def command(run_id: str, kubeconfig: str | None, context: str | None, yes: bool, dry_run: bool, max_time: float) -> int:
     """Remove what a run left on a cluster: 0 when nothing is left, 2 when something is."""
     from pvkit.backends.live.cleanup import Removal, find_leftovers

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pvkit.conformance.commands.seconds import Seconds
+
 if TYPE_CHECKING:
     from pvkit.backends.live.health import Status
     from pvkit.backends.live.programs import Programs
@@ -69,7 +71,7 @@ def build(kubernetes_version: str, binaries: Path | None, quiet: bool) -> int:
 )
 @click.option(
     "--resync-seconds",
-    type=click.FloatRange(0.1),
+    type=Seconds(0.1),
     default=1,
     show_default=True,
     help="Of the volume binder; elsewhere it is 15, and what waits for it takes so long.",

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from pvkit.backends.errors import BackendError, UsageError
 from pvkit.conformance.commands.cluster_options import BESIDE, LIVE, cluster_options, data_options, drawn_for, opened
+from pvkit.conformance.commands.seconds import Seconds
 
 FORMATS = ("text", "junit", "json", "yaml", "html")
 OF_NO_EFFECT = frozenset({"output_dir", "report", "trace", "dry_run", "quiet", "no_color", "yes"})
@@ -36,7 +37,7 @@ def _formats(ctx: click.Context, option: click.Parameter, value: str) -> tuple[s
 @click.option("--include", multiple=True, help="Judge only these: an id, topic, level or tag; repeatable.")
 @click.option("--exclude", multiple=True, help="Judge all but these; repeatable.")
 @click.option("--max-examples", type=click.IntRange(1), help="Plans at most.")
-@click.option("--max-time", type=click.FloatRange(min=0.1), help="Seconds for drawing and running plans.")
+@click.option("--max-time", type=Seconds(min=0.1), help="Seconds for drawing and running plans.")
 @click.option("--max-failures", type=click.IntRange(0), default=0, help="Stop after so many broken rules; 0: never.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first broken rule.")
 @click.option(

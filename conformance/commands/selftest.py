@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from pvkit.conformance.commands.seconds import Seconds
 from pvkit.conformance.run_report import INTERRUPTED
 
 
 @click.command()
 @click.option("--trials", type=click.IntRange(1), default=10, show_default=True, help="Seeds tried for each pair.")
 @click.option("--mutant", "mutants", multiple=True, help="Only these mutants; repeatable.")
-@click.option("--seconds", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="For one trial.")
+@click.option("--seconds", type=Seconds(min=0.1), default=10.0, show_default=True, help="For one trial.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The first of the seeds.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @click.option("--naive", is_flag=True, help="Beside it, the same with a plain generator, for comparison.")

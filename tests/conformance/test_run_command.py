@@ -281,3 +281,11 @@ def test_a_verb_that_was_mistyped_is_named() -> None:
 def test_a_folder_for_failures_is_made_only_when_there_are_any(elsewhere: Path) -> None:
     pv("run", *FEW, "--include", "PVB-001")
     assert [path.name for path in (elsewhere / "report").iterdir()] == ["report.txt"]
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_a_time_that_never_ends_is_refused(seconds: str) -> None:
+    found = CliRunner().invoke(pvkit, ["run", "--max-time", seconds])
+    assert found.exit_code == 2
+    assert "--max-time" in found.output
+    assert seconds in found.output
