@@ -22,7 +22,7 @@ def command(files: tuple[Path, ...]) -> int:
     from pvkit.backends.reference.explain import explain
     from pvkit.strategies.manifests import read_manifests
 
-    objects = [obj for path in files for obj in read_manifests(path)]
+    objects = [obj for path in files for obj in read_manifests(path, known_only=True)]
     claims = [obj for obj in objects if obj["kind"] == "PersistentVolumeClaim"] + from_templates(objects)
     if not claims:
         raise UsageError(f"no PersistentVolumeClaim in {', '.join(map(str, files))}; name a file with one by -f")

@@ -165,6 +165,60 @@ def test_explain_names_the_winner_and_what_refused_the_others(tmp_path: Path) ->
     assert "takes shelf" in shown
 
 
+CLAIM = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: wish}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Gi}}
+"""
+SET = """
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web}
+spec:
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec:
+      accessModes: [ReadWriteOnce]
+      resources: {requests: {storage: 1Gi}}
+"""
+MISTAKEN = {
+    "a claim's field": (CLAIM.replace("accessModes", "acessModes"), 6, "'acessModes'", "'accessModes'"),
+    "a volume's field": (VOLUME.replace("capacity", "capacities"), 6, "'capacities'", "'capacity'"),
+    "a field of a template": (SET.replace("requests:", "request:"), 10, "'request'", "'requests'"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKEN)
+def test_explain_refuses_a_field_that_a_server_would_pass_over(case: str, tmp_path: Path) -> None:
+    text, line, seen, meant = MISTAKEN[case]
+    manifests = tmp_path / "all.yaml"
+    manifests.write_text(text)
+    exit_code, said = code("explain", "-f", str(manifests))
+    assert (exit_code, "Traceback" in said) == (2, False)
+    assert said.startswith(f"pvkit: {manifests}:{line}: spec")
+    assert f"unknown field {seen}" in said
+    assert f"did you mean {meant}?" in said
+
+
+HALVES = {
+    "a claim without a spec": ("kind: PersistentVolumeClaim\nmetadata: {name: wish}\n", "no 'spec'"),
+    "a template without a spec": (SET.partition("    spec:")[0], "no 'spec'"),
+    "a template without a name": (SET.replace("metadata: {name: data}", "metadata: {}"), "no 'name'"),
+}
+
+
+@pytest.mark.parametrize("case", HALVES)
+def test_explain_says_what_a_manifest_lacks(case: str, tmp_path: Path) -> None:
+    text, message = HALVES[case]
+    manifests = tmp_path / "all.yaml"
+    manifests.write_text(text)
+    with pytest.raises(KitError, match=message):
+        CliRunner().invoke(pvkit, ["explain", "-f", str(manifests)], standalone_mode=False, catch_exceptions=False)
+
+
 def test_a_file_of_settings_is_found_by_walking_up(tmp_path: Path) -> None:
     (tmp_path / "pvkit.toml").write_text('profile = "smoke"\nmax-examples = 3\n')
     (tmp_path / "deep" / "down").mkdir(parents=True)

@@ -185,6 +185,17 @@ def test_a_wrong_manifest_in_a_file_is_told_with_that_file(tmp_path: Path) -> No
         steps(tmp_path, "- create: {file: pods.yaml}\n")
 
 
+def test_a_plan_may_send_a_field_that_no_server_knows(tmp_path: Path) -> None:
+    strange = "{kind: PersistentVolume, metadata: {name: v}, spec: {capacities: {storage: 1Gi}}}\n"
+    path = written(tmp_path, strange, "volumes.yaml")
+    (made,) = steps(tmp_path, "- create: {file: volumes.yaml}\n")
+    assert isinstance(made, Operation)
+    assert made.object is not None
+    assert made.object["spec"] == {"capacities": {"storage": "1Gi"}}
+    with pytest.raises(PlanError, match="unknown field 'capacities'"):
+        read_manifests(path, known_only=True)
+
+
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "plan.yaml"
