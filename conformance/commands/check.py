@@ -36,9 +36,11 @@ def command(
 
 
 def found(traces: tuple[Path, ...]) -> list[Path]:
-    """The files, and those in the folders; raises `UsageError` for a folder without any."""
+    """The files, and those in the folders; raises `UsageError` for a folder without any, and for a plan."""
     files = []
     for path in traces:
+        if path.suffix in (".yaml", ".yml") and path.is_file():
+            raise UsageError(f"{path} is YAML and no trace; `pvkit replay {path}` plays the plans of such a file")
         within = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
         if not within:
             raise UsageError(f"no trace in {path}; a trace ends in .jsonl, and `pvkit run --trace FILE` records one")

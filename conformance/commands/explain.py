@@ -22,7 +22,11 @@ def command(files: tuple[Path, ...]) -> int:
     from pvkit.backends.reference.explain import explain
     from pvkit.strategies.manifests import read_manifests
 
-    objects = [obj for path in files for obj in read_manifests(path, known_only=True)]
+    found = {path: read_manifests(path, known_only=True) for path in files}
+    for path, within in found.items():
+        if not within:
+            raise UsageError(f"{path} is empty; name files with claims and volumes by -f")
+    objects = [obj for within in found.values() for obj in within]
     claims = [obj for obj in objects if obj["kind"] == "PersistentVolumeClaim"] + from_templates(objects)
     if not claims:
         raise UsageError(f"no PersistentVolumeClaim in {', '.join(map(str, files))}; name a file with one by -f")

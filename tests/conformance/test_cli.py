@@ -112,6 +112,12 @@ def test_a_trace_that_was_cut_exits_with_two_and_names_the_line(plan: Path, tmp_
     assert f"{trace}:2: the end of the file; expected the end mark" in said
 
 
+def test_who_wants_a_plan_checked_is_told_how_to_play_it(plan: Path) -> None:
+    exit_code, said = code("check", str(plan))
+    assert (exit_code, "Traceback" in said) == (2, False)
+    assert f"{plan} is YAML and no trace; `pvkit replay {plan}` plays" in said
+
+
 @pytest.mark.parametrize("what", ["invariants", "rules", "mutants", "backends", "profiles", "faults"])
 def test_lists_have_an_id_and_a_sentence_for_everything(what: str) -> None:
     rows = json.loads(pv("list", what, "--json").output)
@@ -217,6 +223,17 @@ def test_explain_says_what_a_manifest_lacks(case: str, tmp_path: Path) -> None:
     manifests.write_text(text)
     with pytest.raises(KitError, match=message):
         CliRunner().invoke(pvkit, ["explain", "-f", str(manifests)], standalone_mode=False, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("text", ["", "---\n# nothing yet\n"])
+def test_explain_says_which_file_is_empty(text: str, tmp_path: Path) -> None:
+    (tmp_path / "claim.yaml").write_text(CLAIM)
+    (tmp_path / "empty.yaml").write_text(text)
+    exit_code, said = code("explain", "-f", str(tmp_path / "claim.yaml"), "-f", str(tmp_path / "empty.yaml"))
+    assert (exit_code, said.splitlines()) == (
+        2,
+        [f"pvkit: {tmp_path}/empty.yaml is empty; name files with claims and volumes by -f"],
+    )
 
 
 def test_a_file_of_settings_is_found_by_walking_up(tmp_path: Path) -> None:
