@@ -6,29 +6,25 @@ quicker, so the plan is played once more with a rest after each step. Only what 
 the real one is right.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 
-from pvkit.backends.objects import get, name, put, without
-from pvkit.backends.protocol import Backend, Budget, Departure, Operation, Setup
+from pvkit.backends.protocol import Backend, Budget, Departure
 from pvkit.backends.reference.model import ReferenceModel
 from pvkit.conformance.comparison import Difference, differences, settled_states, unpaired
 from pvkit.conformance.execute import execute
 from pvkit.conformance.history import Asked, History
 from pvkit.conformance.invariant import Invariant
 from pvkit.conformance.judge import Result, judge
-from pvkit.conformance.playable import is_disturbed, playable, rested
+from pvkit.conformance.playable import for_cluster, rested
 from pvkit.conformance.twins import Uids, played, uids_of
 from pvkit.conformance.verdict import Verdict
 from pvkit.strategies.features import PLAIN
-from pvkit.strategies.plan import Plan, Step, Turns
+from pvkit.strategies.plan import Plan
 
 FEATURES = tuple(feature for feature in PLAIN if feature not in ("turns", "order", "settings", "expansion"))
 """What plans for a running cluster are about: nothing that only the model can be told."""
-_PADDED = re.compile(r"-0\d+$")
 MOST_TIES, MOST_OPTIONS = 24, 4
 """How many choices of the model are tried the other way, and how many ways of each."""
 
@@ -40,7 +36,7 @@ class Finding:
     `kind`: `same`, `choice` or `timing` when something explained the differences, `different` when nothing did.
     `answers` are answers of the API that differ, by step. `rested` is the history of the second play, if there was one.
     `fired` tells how often each rule of the model did, `wrote` how often it changed something that a watch shows,
-    `left_out` what of the plan no cluster can play.
+    `left_out` what of the drawn plan no cluster can play as it is.
     """
 
     plan: Plan
@@ -55,69 +51,6 @@ class Finding:
     fired: Mapping[str, int]
     wrote: Mapping[str, int]
     left_out: tuple[str, ...]
-
-
-def hurried(plan: Plan, version: str) -> Plan:
-    """A plan as a running cluster plays it in little time, at the server's version.
-
-    No turns, no schedule, short waits; no pod whose node is not there, for its end takes a minute; and none whose
-    node is given although it has claims, for a simulated kubelet does not wait for volumes. No pod `web-00` beside
-    `web-0`: which of two that have one ordinal a set looks at is chance, each time anew (SCALE-11). No recycling where
-    there are faults: the pod that scrubs a volume meets them on a cluster, and the model has none.
-    """
-    nodes = [name(node) for node in plan.setup.nodes]
-    setup = Setup(version, plan.setup.nodes, plan.setup.namespaces)
-    steps = [_hurried(step, nodes) for step in plan.steps if not (isinstance(step, Turns) or _is_left_out(step))]
-    if is_disturbed(plan):
-        steps = [_unscrubbed(step) for step in steps]
-    return replace(plan, steps=tuple(steps), setup=setup, schedule=())
-
-
-def _unscrubbed(step: Step) -> Step:
-    if not isinstance(step, Operation):
-        return step
-    return replace(step, object=_retained(step.object), patch=_retained(step.patch))
-
-
-def _retained(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {field: "Retain" if value == "Recycle" else _retained(value) for field, value in tree.items()}
-    return [_retained(value) for value in tree] if isinstance(tree, list) else tree
-
-
-def _is_left_out(step: Step) -> bool:
-    if not isinstance(step, Operation):
-        return False
-    if step.verb == "create" and step.object is not None and step.object["kind"] == "Pod":
-        return bool(_PADDED.search(name(step.object)))
-    return step.verb == "delete" and step.target is not None and step.target.kind == "Node"
-
-
-def _hurried(step: Step, nodes: list[str]) -> Step:
-    if not isinstance(step, Operation):
-        return step
-    made = _shortened(step.object)
-    if made is not None and made.get("kind") == "Pod" and get(made, "spec", "nodeName"):
-        if get(made, "spec", "volumes"):
-            made = without(made, ("spec", "nodeName"))
-        elif made["spec"]["nodeName"] not in nodes:
-            made = put(made, ("spec", "nodeName"), nodes[0])
-    return replace(step, object=made, patch=_shortened(step.patch))
-
-
-def _shortened(tree: Any) -> Any:
-    """Waits of many seconds become waits of one."""
-    if isinstance(tree, dict):
-        return {field: _wait(field, value) for field, value in tree.items()}
-    return [_shortened(value) for value in tree] if isinstance(tree, list) else tree
-
-
-def _wait(field: str, value: Any) -> Any:
-    if field == "minReadySeconds" and isinstance(value, int) and value > 1:
-        return 1
-    if isinstance(value, str) and (value.startswith("slow:") or (field == "slow" and value.isdecimal())):
-        return "slow:1" if value.startswith("slow:") else "1"
-    return _shortened(value)
 
 
 class Comparer:
@@ -136,7 +69,7 @@ class Comparer:
         self._rested = None
         start, uids = perf_counter(), uids_of(execute(drawn, self._model))
         self._uids = uids
-        plan, left_out = playable(hurried(drawn, version))
+        plan, left_out = for_cluster(drawn, version)
         history = played(plan, self._live, uids, self._budget)
         seconds, results = perf_counter() - start, judge(history, self._invariants)
         kind, left, answers = self._explained(plan, history, uids)

@@ -89,7 +89,7 @@ def drawn_for(
     """
     from hypothesis import strategies as st
 
-    from pvkit.conformance.fidelity import hurried
+    from pvkit.conformance.playable import for_cluster
     from pvkit.strategies.comebacks import comebacks
     from pvkit.strategies.plans import plans
 
@@ -101,7 +101,7 @@ def drawn_for(
     if about is None and described.data and "provisioning" not in described.lacks:
         drawn = st.one_of(*[drawn] * THINNED, comebacks())
     guest = "nodes" in described.lacks
-    return drawn.map(lambda plan: hurried(_anywhere(plan) if guest else plan, described.kubernetes_version))
+    return drawn.map(lambda plan: for_cluster(_anywhere(plan) if guest else plan, described.kubernetes_version)[0])
 
 
 def _anywhere(plan: "Plan") -> "Plan":

@@ -64,7 +64,9 @@ def _summary(account: Account) -> Iterator[str]:
         yield f"    explained only with a rest after each step: {account.hurried:,}"
     yield from (f"    not looked at: {count:,} {reason}" for reason, count in account.unlooked.most_common())
     yield from (f"  not played: {count:,} plans: {reason}" for reason, count in account.skipped.most_common())
-    yield from (f"  left out: {count:,} steps: {reason}" for reason, count in account.left_out.most_common())
+    yield from (
+        f"  left out or done otherwise: {count:,} steps: {reason}" for reason, count in account.left_out.most_common()
+    )
     yield from (f"  failed: {said.strip().splitlines()[-1]}" for _, said in account.failed[:SHOWN])
 
 

@@ -12,9 +12,9 @@ from pvkit.backends.reference.model import ReferenceModel
 from pvkit.conformance.catalogue import selected
 from pvkit.conformance.execute import execute
 from pvkit.conformance.falsify import KINDS, Kind, false_copy, falsified, places
-from pvkit.conformance.fidelity import hurried
 from pvkit.conformance.history import History
 from pvkit.conformance.judge import judge
+from pvkit.conformance.playable import for_cluster
 from pvkit.conformance.run_settings import Settings
 from pvkit.conformance.runner import tell_wrongly
 from pvkit.conformance.verdict import Verdict
@@ -40,7 +40,7 @@ def histories() -> tuple[History, ...]:
     )  # fmt: skip
     @given(plans("default", features, False))
     def each(plan: Plan) -> None:
-        history = execute(hurried(plan, "1.36"), model)
+        history = execute(for_cluster(plan, "1.36")[0], model)
         entries = [
             entry for entry in history.entries if not (isinstance(entry, Event) and entry.object["kind"] in LEDGERS)
         ]

@@ -7,18 +7,14 @@ from click.testing import CliRunner
 
 from pvkit.backends.errors import BackendError, UsageError
 from pvkit.backends.mutants.registry import MutantModel, named
-from pvkit.backends.objects import Obj
-from pvkit.backends.protocol import Budget, Fault, Operation, Settled
+from pvkit.backends.protocol import Budget, Operation, Settled
 from pvkit.backends.reference.model import ReferenceModel
 from pvkit.conformance.catalogue import all_invariants
 from pvkit.conformance.cli import pvkit
-from pvkit.conformance.fidelity import hurried
 from pvkit.conformance.fidelity_run import Account, Comparison, strategy_for, unseen
 from pvkit.conformance.reporters.fidelity import Comparisons, page, render
 from pvkit.strategies.plan import Plan
 from pvkit.strategies.plan_file import read_plans
-
-RECLAIM = "persistentVolumeReclaimPolicy"
 
 
 def compared(backend: object, count: int = 4) -> Account:
@@ -77,6 +73,14 @@ def test_rules_that_fired_and_were_not_seen_are_named() -> None:
     assert unseen([first, second]) == {"BIND-01": 5}
 
 
+def test_the_page_counts_what_was_left_out_and_what_was_done_otherwise() -> None:
+    account = Account("plans with faults")
+    Comparison(account, all_invariants(), "1.36").play([ReferenceModel()], strategy_for(True), 12, 2, 1)
+    told = page(of(account), "2026-01-02")
+    (shown,) = (reason for reason in account.left_out if reason.startswith("create with short waits"))
+    assert f"  left out or done otherwise: {account.left_out[shown]:,} steps: {shown}" in told
+
+
 def test_the_page_says_how_it_was_made_and_counts_every_rule() -> None:
     account = compared(ReferenceModel())
     told = page(of(account), "2026-01-02")
@@ -124,21 +128,3 @@ def test_operations_of_the_drawn_plans_are_played_in_full() -> None:
 
     compared(Listening(), 3)
     assert "create" in seen
-
-
-def objects(plan: Plan) -> list[Obj]:
-    """What the plan makes on a cluster."""
-    steps = hurried(plan, "1.36").steps
-    return [step.object for step in steps if isinstance(step, Operation) and step.object is not None]
-
-
-def test_nothing_is_scrubbed_where_there_are_faults() -> None:
-    made = Operation("create", {"kind": "PersistentVolume", "metadata": {"name": "v"}, "spec": {RECLAIM: "Recycle"}})
-    quiet, disturbed = Plan((made,)), Plan((made, Fault("crash", {"controller": "binder"})))
-    assert [objects(plan)[0]["spec"][RECLAIM] for plan in (quiet, disturbed)] == ["Recycle", "Retain"]
-
-
-def test_of_two_pods_with_one_ordinal_one_is_left_out() -> None:
-    pods = ({"kind": "Pod", "metadata": {"name": name}, "spec": {}} for name in ("web-0", "web-00"))
-    plan = Plan(tuple(Operation("create", pod) for pod in pods))
-    assert [pod["metadata"]["name"] for pod in objects(plan)] == ["web-0"]
