@@ -1,6 +1,6 @@
 """Fidelity: the same plans on the model and on a real control plane, and where the two differ.
 
-A plan is played on both. The live history is judged by all invariants; then the settled states are compared. What
+A plan is played on both. Each live history is judged by all invariants; then the settled states are compared. What
 differs may be a choice that Kubernetes leaves open, so other choices of the model are tried; or a matter of who was
 quicker, so the plan is played once more with a rest after each step. Only what differs then, too, is a difference, and
 the real one is right.
@@ -34,7 +34,8 @@ class Finding:
     """What came of one plan: broken promises, undecided ones, and differences that nothing explains.
 
     `kind`: `same`, `choice` or `timing` when something explained the differences, `different` when nothing did.
-    `answers` are answers of the API that differ, by step. `rested` is the history of the second play, if there was one.
+    `answers` are answers of the API that differ, by step. `rested` is the history of the second play, if there was one;
+    it is judged like the first, and `only_rested` are the ids of promises that only it breaks.
     `fired` tells how often each rule of the model did, `wrote` how often it changed something that a watch shows,
     `left_out` what of the drawn plan no cluster can play as it is.
     """
@@ -48,6 +49,7 @@ class Finding:
     undecided: tuple[Result, ...]
     history: History
     rested: History | None
+    only_rested: frozenset[str]
     fired: Mapping[str, int]
     wrote: Mapping[str, int]
     left_out: tuple[str, ...]
@@ -62,18 +64,19 @@ class Comparer:
         self._fired: Mapping[str, int] = {}
         self._wrote: Mapping[str, int] = {}
         self._rested: History | None = None
+        self._results: list[Result] = []
         self._uids = Uids()
 
     def __call__(self, drawn: Plan, version: str) -> Finding:
         """Play and compare one drawn plan."""
-        self._rested = None
+        self._rested, self._results = None, []
         start, uids = perf_counter(), uids_of(execute(drawn, self._model))
         self._uids = uids
         plan, left_out = for_cluster(drawn, version)
         history = played(plan, self._live, uids, self._budget)
         seconds, results = perf_counter() - start, judge(history, self._invariants)
         kind, left, answers = self._explained(plan, history, uids)
-        return Finding(
+        finding = Finding(
             plan=plan,
             seconds=seconds,
             kind=kind,
@@ -82,11 +85,13 @@ class Comparer:
             broken=tuple(entry for entry in results if entry.verdict is Verdict.FAIL),
             undecided=tuple(entry for entry in results if entry.verdict is Verdict.UNKNOWN),
             history=history,
-            rested=self._rested,
+            rested=None,
+            only_rested=frozenset(),
             fired=self._fired,
             wrote=self._wrote,
             left_out=left_out,
         )
+        return self.with_rest(finding)
 
     def _explained(self, plan: Plan, history: History, uids: Uids) -> tuple[str, list[Difference], list[str]]:
         """What explains the differences of a plan, and those that stay."""
@@ -100,7 +105,15 @@ class Comparer:
         """The plan that was played last, once more on the cluster, with a rest after each step."""
         if self._rested is None:
             self._rested = played(rested(plan), self._live, self._uids, self._budget)
+            self._results = judge(self._rested, self._invariants)
         return self._rested
+
+    def with_rest(self, finding: Finding) -> Finding:
+        """The finding on the plan that was played last, with what its second play broke, if there was one by now."""
+        broken = _more(finding.broken, self._results, Verdict.FAIL)
+        undecided = _more(finding.undecided, self._results, Verdict.UNKNOWN)
+        only = finding.only_rested | {entry.invariant.id for entry in broken[len(finding.broken) :]}
+        return replace(finding, broken=broken, undecided=undecided, rested=self._rested, only_rested=only)
 
     def _compared(self, plan: Plan, history: History, uids: Uids) -> tuple[str, list[Difference], list[str]]:
         """The least differences that the choices of the model leave, found one choice after the other."""
@@ -124,6 +137,12 @@ class Comparer:
         """How far the model, with these choices, is from a history; and how many choices it had."""
         ours = played(replace(plan, schedule=schedule), self._model, uids)
         return _Gap(*_differences(ours, theirs), list(_answers(ours, theirs))), self._model.engine.schedule.ties
+
+
+def _more(known: tuple[Result, ...], results: Sequence[Result], verdict: Verdict) -> tuple[Result, ...]:
+    """Results, and those of another play with that verdict: one for an invariant."""
+    ids = {entry.invariant.id for entry in known}
+    return *known, *(entry for entry in results if entry.verdict is verdict and entry.invariant.id not in ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,8 @@ def _compared(compare: Comparer, plan: Plan, version: str) -> tuple[Finding, Exp
     """What came of a plan, or what was raised: one plan at which something fails ends nothing."""
     try:
         finding = compare(plan, version)
-        return finding, _explained(compare, finding)
+        told = _explained(compare, finding)
+        return compare.with_rest(finding), told
     except KitError as error:
         return str(error)
     except Exception:  # noqa: BLE001 - an error of the kit is told with the plan that shows it

@@ -164,10 +164,14 @@ def _play(backends: list[Any], account: Any, faults: bool, count: int, given: di
 def _save(found: Any, folder: Path) -> None:
     """Every plan that differs or failed, as a file that replays."""
     from pvkit.conformance.failures import save_plan
+    from pvkit.conformance.playable import rested
 
     for account in found.accounts:
         for finding in account.odd:
             said = [*map(str, finding.differences), *finding.answers, *(entry.invariant.id for entry in finding.broken)]
             save_plan(finding.plan, folder, finding.kind, {"message": "; ".join(said[:6]), "backend": "live"})
+            if finding.only_rested:
+                only = "; ".join(sorted(finding.only_rested))
+                save_plan(rested(finding.plan), folder, "rested", {"message": only, "backend": "live"})
         for plan, said in account.failed:
             save_plan(plan, folder, "failed", {"message": said, "backend": "live"})

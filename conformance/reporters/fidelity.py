@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from pvkit.backends.protocol import Event
 from pvkit.conformance.explained import Unexplained
+from pvkit.conformance.fidelity import Finding
 from pvkit.conformance.fidelity_run import KINDS, Account, silent, unseen
+from pvkit.conformance.judge import Result
 
 SHOWN = 12
-SILENT = " and wrote nothing: a watch cannot see it"
 """How many of a kind are shown in full."""
+SILENT = " and wrote nothing: a watch cannot see it"
 MEANING = {
     "same": "the settled states and all answers are the same",
     "choice": "the same, once the model chooses as the cluster did where Kubernetes leaves it open",
@@ -79,8 +81,13 @@ def _odd(account: Account) -> Iterator[str]:
         if finding.kind == "different":
             yield "  a difference:"
         yield from (f"    {entry}" for entry in (*finding.differences[:4], *finding.answers[:4]))
-        yield from (f"    {entry.invariant.id}: {entry.violations[0].message}" for entry in finding.broken)
+        yield from (f"    {_broken(entry, finding)}" for entry in finding.broken)
     yield from (line for entry in account.unexplained[:SHOWN] for line in _unexplained(entry))
+
+
+def _broken(entry: Result, finding: Finding) -> str:
+    when = " (with a rest after each step)" if entry.invariant.id in finding.only_rested else ""
+    return f"{entry.invariant.id}{when}: {entry.violations[0].message}"
 
 
 def _unexplained(entry: Unexplained) -> Iterator[str]:

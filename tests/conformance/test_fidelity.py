@@ -1,16 +1,21 @@
 """Comparing the model with a cluster: here with itself, with a broken one, and with one that gives up."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis.strategies import just
 
 from pvkit.backends.errors import BackendError, UsageError
 from pvkit.backends.mutants.registry import MutantModel, named
-from pvkit.backends.protocol import Budget, Operation, Settled
+from pvkit.backends.protocol import Budget, Departure, Event, Operation, Settled, Setup
 from pvkit.backends.reference.model import ReferenceModel
+from pvkit.conformance import fidelity_run
 from pvkit.conformance.catalogue import all_invariants
 from pvkit.conformance.cli import pvkit
+from pvkit.conformance.explained import Unexplained
 from pvkit.conformance.fidelity_run import Account, Comparison, strategy_for, unseen
 from pvkit.conformance.reporters.fidelity import Comparisons, page, render
 from pvkit.strategies.plan import Plan
@@ -41,6 +46,50 @@ def test_what_a_broken_one_does_otherwise_is_a_difference_and_a_broken_promise()
     told = render(of(account))
     assert "model 'Released', live 'Bound'" in told
     assert told.endswith("something differs\n")
+
+
+RELEASED = """
+apiVersion: pvkit/v1
+kind: Plan
+metadata: {name: released}
+steps:
+- create:
+    kind: PersistentVolume
+    metadata: {name: v}
+    spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], nfs: {server: 192.0.2.1, path: /x}}
+- create:
+    kind: PersistentVolumeClaim
+    metadata: {name: c}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, storageClassName: ""}
+- settle: {}
+- delete: {kind: PersistentVolumeClaim, name: c}
+- settle: {}
+"""
+
+
+class WorseThen(MutantModel):
+    """Right at the first play, and broken at the second."""
+
+    def __init__(self) -> None:
+        self._plays = iter((replace(named("never-released"), make=tuple), named("never-released")))
+        super().__init__(named("never-released"))
+
+    def reset(self, setup: Setup, schedule: tuple[Departure, ...] = ()) -> None:
+        self.mutant = next(self._plays)
+        super().reset(setup, schedule)
+
+
+def test_the_second_play_of_a_plan_is_judged_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "plan.yaml").write_text(RELEASED)
+    (plan,) = read_plans(tmp_path / "plan.yaml")
+    odd = iter([[Unexplained(0, "", Event(0, "ADDED", {"kind": "Pod", "metadata": {"name": "p"}}), ())], []])
+    monkeypatch.setattr(fidelity_run, "explain", lambda _: (Counter(), next(odd), Counter()))
+    account = Account("plans without faults")
+    Comparison(account, all_invariants(), "1.36").play([WorseThen()], just(plan), 1, 1, 1)
+    assert account.kinds == {"same": 1}
+    assert account.broken["PVB-095"] == 1
+    assert account.odd[0].only_rested == set(account.broken)
+    assert "PVB-095 (with a rest after each step): " in render(of(account))
 
 
 class Tired(ReferenceModel):
