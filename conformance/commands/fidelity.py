@@ -19,6 +19,8 @@ from pvkit.conformance.run_report import INTERRUPTED
 RESYNC_SECONDS = 0.2
 """Of the volume binder on a cluster that is started for the comparison, so that waits for it are short."""
 
+OURS = "a control plane of the kit's own"
+
 MOST_CLUSTERS = 4
 """How many clusters are used side by side."""
 
@@ -65,24 +67,31 @@ def _compared(given: dict[str, Any]) -> Any:
     from pvkit.conformance.reporters.fidelity import Comparisons
 
     wanted = ((given["plans"], False, "plans without faults"), (given["faulty"], True, "plans with faults"))
-    accounts, told, interrupted = [], ["", ""], False
+    accounts, interrupted = [], False
+    told = {"server": _meant(given), "version": given["kubernetes_version"]}
     answers: list[Any] = []
     try:
         if given["answers"]:
-            told = _ask(answers, given)
+            _ask(answers, given, told)
         for count, faults, what in wanted:
             if count:
                 accounts.append(Account(what))
                 with _backends(given, faults, count) as backends:
-                    told = _play(backends, accounts[-1], faults, count, given)
+                    _play(backends, accounts[-1], faults, count, given, told)
     except KeyboardInterrupt:
         interrupted = True
     again = " ".join(["pvkit", "fidelity", *sys.argv[2:]])
-    lines, clean = _answered(answers) if given["answers"] else ([], True)
-    return Comparisons(told[0], told[1], given["seed"], again, accounts, lines, clean, interrupted)
+    lines, clean = _answered(answers) if answers else ([], True)
+    return Comparisons(told["server"], told["version"], given["seed"], again, accounts, lines, clean, interrupted)
 
 
-def _ask(answers: list[Any], given: dict[str, Any]) -> list[str]:
+def _meant(given: dict[str, Any]) -> str:
+    """What is compared with first, before it could be asked what it is."""
+    named = [f"{option} {given[option]}" for option in ("kubeconfig", "context") if given[option]]
+    return f"the cluster of {', '.join(named)}" if named and not given["answers"] else OURS
+
+
+def _ask(answers: list[Any], given: dict[str, Any], told: dict[str, str]) -> None:
     """Ask the model and a server of our own what is in the table of answers; nobody else may write there meanwhile."""
     from pvkit.backends.live import cluster
     from pvkit.backends.live.connection import Connection
@@ -94,15 +103,15 @@ def _ask(answers: list[Any], given: dict[str, Any]) -> list[str]:
     name, wanted = f"fidelity-{os.getpid()}-answers", given["kubernetes_version"]
     programs = programs_for(wanted, given["binaries"], given["quiet"])
     emulated = emulation(programs, wanted)
+    minor = emulated or ".".join(programs.version.lstrip("v").split(".")[:2])
+    told["version"] = minor
     layout = cluster.up(name, programs, [], emulated, resync_seconds=RESYNC_SECONDS)
     try:
         stop_others(layout)
-        minor = emulated or ".".join(programs.version.lstrip("v").split(".")[:2])
         with progress(given["quiet"]) as hear:
             answers.extend(compared(Connection(str(layout.kubeconfig)), minor, hear))
     finally:
         cluster.down(name)
-    return ["a control plane of the kit's own", minor]
 
 
 def _answered(answers: list[Any]) -> tuple[list[str], bool]:
@@ -148,17 +157,20 @@ def _started(given: dict[str, Any], faults: bool, at: int) -> Iterator[Any]:
         cluster.down(name)
 
 
-def _play(backends: list[Any], account: Any, faults: bool, count: int, given: dict[str, Any]) -> list[str]:
+def _play(
+    backends: list[Any], account: Any, faults: bool, count: int, given: dict[str, Any], told: dict[str, str]
+) -> None:
     from pvkit.conformance.catalogue import all_invariants
     from pvkit.conformance.fidelity_run import Comparison, strategy_for
     from pvkit.conformance.progress import progress
 
     described = backends[0].describe()
+    told["version"] = described.kubernetes_version
+    if given["kubeconfig"] or given["context"]:
+        told["server"] = described.implementation
     with progress(given["quiet"]) as hear:
         comparison = Comparison(account, all_invariants(), described.kubernetes_version, hear)
         comparison.play(backends, strategy_for(faults), count, given["seed"], 1 if faults else given["parallel"])
-    named = given["kubeconfig"] or given["context"]
-    return [described.implementation if named else "a control plane of the kit's own", described.kubernetes_version]
 
 
 def _save(found: Any, folder: Path) -> None:

@@ -23,7 +23,10 @@ MEANING = {
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """All that one command compared. `answers` are the lines on API answers, `clean` whether they are all the same."""
+    """All that one command compared. `answers` are the lines on API answers, `clean` whether they are all the same.
+
+    `version` is "" if the server could not be asked for it in time; `accounts` are then empty.
+    """
 
     server: str
     version: str
@@ -35,6 +38,11 @@ class Comparisons:
     interrupted: bool = False
 
     @property
+    def against(self) -> str:
+        """What the model was held against."""
+        return f"{self.server}, Kubernetes {self.version}" if self.version else f"{self.server}, of no known version"
+
+    @property
     def is_clean(self) -> bool:
         """Whether nothing differs that is not explained."""
         return self.answers_clean and all(entry.is_clean for entry in self.accounts)
@@ -42,7 +50,7 @@ class Comparisons:
 
 def render(found: Comparisons) -> str:
     """The whole as text."""
-    lines = [f"model against {found.server}, Kubernetes {found.version}, seed {found.seed}"]
+    lines = [f"model against {found.against}, seed {found.seed}"]
     for account in found.accounts:
         lines += ["", *_summary(account), *_odd(account)]
     lines += ["", *found.answers] if found.answers else []
@@ -109,7 +117,8 @@ def page(found: Comparisons, day: str) -> str:
         "",
         f"Made on {day} by `{found.command}`; not by hand.",
         "",
-        f"* Against: {found.server}, Kubernetes {found.version}. Seed {found.seed}.",
+        *(["**Interrupted: not all that was asked for was compared.**", ""] if found.interrupted else []),
+        f"* Against: {found.against}. Seed {found.seed}.",
         *(f"* {line}" for line in found.answers[:1]),
     ]
     for account in found.accounts:

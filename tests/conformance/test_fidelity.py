@@ -18,6 +18,7 @@ from pvkit.conformance.cli import pvkit
 from pvkit.conformance.explained import Unexplained
 from pvkit.conformance.fidelity_run import Account, Comparison, strategy_for, unseen
 from pvkit.conformance.reporters.fidelity import Comparisons, page, render
+from pvkit.conformance.run_report import INTERRUPTED
 from pvkit.strategies.plan import Plan
 from pvkit.strategies.plan_file import read_plans
 
@@ -135,6 +136,31 @@ def test_the_page_says_how_it_was_made_and_counts_every_rule() -> None:
     told = page(of(account), "2026-01-02")
     assert "Made on 2026-01-02 by `pvkit fidelity --plans 8`" in told
     assert all(f"| {id} | {count:,} |" in told for id, count in account.fired.items())
+
+
+def test_a_page_of_what_was_interrupted_says_so_itself() -> None:
+    whole = of(compared(ReferenceModel(), 1))
+    told = "**Interrupted: not all that was asked for was compared.**"
+    assert [told in page(entry, "2026-01-02") for entry in (whole, replace(whole, interrupted=True))] == [False, True]
+
+
+@pytest.mark.parametrize(("more", "version"), [((), "of no known version"), (("1.35",), "Kubernetes 1.35")])
+def test_who_interrupts_before_the_server_is_there_is_told_what_was_meant(
+    more: tuple[str, ...], version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pvkit.conformance.commands.cluster.programs_for", interrupted)
+    asked = ["fidelity", "--plans", "0", "--faulty", "0", "-o", str(tmp_path), "--results", str(tmp_path / "page.md")]
+    wanted = ["--kubernetes-version", *more] if more else []
+    done = CliRunner().invoke(pvkit, [*asked, *wanted], standalone_mode=False)
+    assert done.return_value == INTERRUPTED
+    assert f"model against a control plane of the kit's own, {version}, seed 0" in done.output
+    assert "INTERRUPTED" in done.output
+    written = (tmp_path / "page.md").read_text()
+    assert f"* Against: a control plane of the kit's own, {version}. Seed 0." in written
+    assert "**Interrupted" in written
 
 
 def test_plans_with_faults_hold_what_a_cluster_can_make() -> None:
