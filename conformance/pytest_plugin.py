@@ -5,6 +5,7 @@ pytest-xdist the first worker that needs the verdicts makes the run, and the oth
 imported until an option, a test or a fixture asks for it.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from pvkit.conformance.run_settings import Settings
 
 PROMISE = "pvkit_promise"
+CLUSTER = {
+    word: f"--pv-{word.replace('_', '-')}" for word in ("kubeconfig", "context", "yes", "image", "storage_class")
+}
+"""The options of `pvkit run` that name a cluster and what may be done there, by the names that they have here."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
             found(config.getoption("--pv-backend"))
     except KitError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(as_ours(str(error))) from None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -88,14 +93,18 @@ def pv_backend(request: pytest.FixtureRequest) -> "Iterator[Backend]":
     from pvkit.conformance.commands.cluster_options import opened
 
     option = request.config.getoption
-    cluster = {name: option(f"--pv-{name}") for name in ("kubeconfig", "context", "yes", "image")}
-    cluster["storage_class"] = option("--pv-storage-class")
     try:
-        backend = opened(option("--pv-backend"), cluster)
+        backend = opened(option("--pv-backend"), {word: option(ours) for word, ours in CLUSTER.items()})
     except KitError as error:
-        pytest.fail(str(error).replace("--yes", "--pv-yes"), pytrace=False)
+        pytest.fail(as_ours(str(error)), pytrace=False)
     yield backend
     backend.close()
+
+
+def as_ours(message: str) -> str:
+    """A message to who runs `pvkit`, with the options as pytest has them."""
+    options = ("--backend", *(f"--{word.replace('_', '-')}" for word in CLUSTER))
+    return re.sub(rf"(?<![\w-])({'|'.join(options)})(?![\w-])", lambda found: f"--pv-{found[0][2:]}", message)
 
 
 @pytest.fixture
@@ -142,7 +151,8 @@ def _run(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
         report = run(backend, _chosen(config), asked, drawn)
         for line in report.lines:
             saved = replace(line, file=str(save_failure(line, report, folder))) if line.plan else line
+            saved = replace(saved, reason=as_ours(saved.reason))
             told[line.invariant.id] = line_fields(saved) | {"plan": list(steps(line.plan)) if line.plan else []}
     except KitError as error:
-        pytest.fail(str(error), pytrace=False)
+        pytest.fail(as_ours(str(error)), pytrace=False)
     return told

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 import pvkit
+from pvkit.conformance.commands.cluster_options import cluster_options, data_options
+from pvkit.conformance.pytest_plugin import CLUSTER, as_ours
 
 SOURCE = Path(pvkit.__file__).parent.parent
 SUITE = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "pvkit.conformance"]
@@ -114,8 +117,35 @@ def test_a_backend_that_gives_up_is_told_without_a_traceback(tmp_path: Path) -> 
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_what_is_for_clusters_only_is_told_by_the_plug_ins_own_options(tmp_path: Path) -> None:
+    done = suite(tmp_path, "--pv-image", "busybox", "--pv-include", "PVB-001")
+    assert done.returncode == 1
+    assert "--pv-image and --pv-storage-class are for --pv-backend live" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        *((f"give --{word}, or not", f"give --pv-{word}, or not") for word in ("backend", "kubeconfig", "context")),
+        *((f"`--{word} X` is none", f"`--pv-{word} X` is none") for word in ("yes", "image", "storage-class")),
+        ("--contexts, a--yes and --image-pull are none", "--contexts, a--yes and --image-pull are none"),
+        ("--pv-yes", "--pv-yes"),
+    ],
+)
+def test_options_in_messages_are_those_of_pytest(message: str, told: str) -> None:
+    assert as_ours(message) == told
+
+
+def test_every_option_that_names_a_cluster_has_a_name_here(tmp_path: Path) -> None:
+    given = {param.name for param in cluster_options(data_options(click.Command("it"))).params}
+    known = suite(tmp_path, "--help").stdout
+    assert set(CLUSTER) == given
+    assert all(ours in known for ours in CLUSTER.values())
+
+
 def test_a_cluster_that_cannot_be_reached_is_told_without_a_traceback(tmp_path: Path) -> None:
     done = suite(tmp_path, "--pv-backend", "live", "--pv-kubeconfig", "nowhere.yaml", "--pv-include", "PVB-001")
     assert done.returncode == 1
     assert "no usable kubeconfig" in done.stdout
+    assert "name one with --pv-kubeconfig or KUBECONFIG" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
