@@ -273,9 +273,9 @@ class LiveBackend:
             else:
                 cleaner.remove(play.namespaces)
                 self._watches.drop(play.tape)
-        for home, names, tape in self._homes.forsaken():
-            Cleaner(self._connection, tape, names).remove(home.namespaces)
-            self._watches.drop(tape)
+        for left in self._homes.forsaken():
+            Cleaner(self._connection, left.tape, left.names).remove(left.home.namespaces)
+            self._watches.drop(left.tape)
         self._room.free(self)
 
     def _can_be_left(self, play: Play) -> bool:

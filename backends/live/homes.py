@@ -7,7 +7,6 @@ Names outside of namespaces are never used twice.
 """
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -29,15 +28,13 @@ FORSAKEN_SECONDS = 12.0
 class Home:
     """The namespaces and nodes of a world, under one tag; `parts` as they were made.
 
-    When nobody lives there, `names` and `tape` are those of the last plan, and `left` is when it went.
+    `tape` is that of the last plan, which goes on hearing what happens there; None before there was one.
     """
 
     tag: str
     setup: Setup
     parts: dict[Key, Obj] = field(default_factory=dict)
-    names: Names | None = None
     tape: Tape | None = None
-    left: float = 0.0
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -50,19 +47,31 @@ class Home:
 
     def is_whole(self, tape: Tape) -> bool:
         """Whether all of it, and no more, was there all the time, and nothing happened that a next plan may feel."""
-        wanted = 1 + len(self.setup.namespaces) + len(self.setup.nodes)
+        namespaces = {"default", *self.setup.namespaces}  # Every world has that one, asked for or not.
+        wanted = len(namespaces) + len(self.setup.nodes)
         ever = {at for at in list(tape.last) if at.kind in HOUSEHOLD}
         if tape.gaps or len(self.parts) != wanted or ever != set(self.parts) or not UNFIT.isdisjoint(tape.kinds):
             return False
         found = {key(obj): obj for obj in tape.objects(*HOUSEHOLD)}
         return all(at in found and _is_as_made(found[at], made) for at, made in self.parts.items())
 
-    def is_ready(self) -> bool:
-        """Whether a plan can move in."""
-        tape = self.tape
-        if tape is None or monotonic() - max(self.left, tape.arrived) < REST_SECONDS:
-            return False
-        return len(tape.objects()) == len(self.parts) and self.is_whole(tape)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Left:
+    """A home in which nobody lives: `names` and `tape` are those of the last plan, and `since` is when it went."""
+
+    home: Home
+    names: Names
+    tape: Tape
+    since: float
+
+    def is_empty(self) -> bool:
+        """Whether nothing but the home itself is there, as it was made."""
+        return len(self.tape.objects()) == len(self.home.parts) and self.home.is_whole(self.tape)
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has happened there for long enough."""
+        return monotonic() - max(self.since, self.tape.arrived) >= REST_SECONDS
 
 
 def _is_as_made(found: Obj, made: Obj) -> bool:
@@ -78,29 +87,27 @@ class Homes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._empty: list[Home] = []
+        self._left: list[Left] = []
 
     def take(self, setup: Setup) -> Home | None:
         """The one of this world that was left first, if a plan can move in."""
         with self._lock:
-            for home in self._empty:
-                if home.fits(setup) and home.is_ready():
-                    self._empty.remove(home)
-                    return home
+            for left in self._left:
+                if left.home.fits(setup) and left.is_quiet() and left.is_empty():
+                    self._left.remove(left)
+                    return left.home
         return None
 
     def give(self, home: Home, names: Names, tape: Tape) -> None:
-        """Leave it to the next plan; the tape goes on hearing what happens there."""
-        home.names, home.tape, home.left = names, tape, monotonic()
+        """Leave it to the next plan."""
+        home.tape = tape
         with self._lock:
-            self._empty.append(home)
+            self._left.append(Left(home, names, tape, monotonic()))
 
-    def forsaken(self) -> Iterator[tuple[Home, Names, Tape]]:
-        """Those that did not become empty, with what is known of them; they are taken out."""
+    def forsaken(self) -> list[Left]:
+        """Those that did not become empty in time; they are taken out, and whoever asks is to remove them."""
         limit = monotonic() - FORSAKEN_SECONDS
         with self._lock:
-            given_up = [home for home in self._empty if home.left < limit and not home.is_ready()]
-            self._empty = [home for home in self._empty if home not in given_up]
-        for home in given_up:
-            if home.names is not None and home.tape is not None:
-                yield home, home.names, home.tape
+            given_up = [left for left in self._left if left.since < limit and not left.is_empty()]
+            self._left = [left for left in self._left if left not in given_up]
+        return given_up

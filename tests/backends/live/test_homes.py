@@ -1,6 +1,8 @@
 """Homes: namespaces and nodes that plans of a run use one after another, and when they do not."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -8,7 +10,10 @@ import pytest
 from pvkit.backends.live import backend as module
 from pvkit.backends.live import homes
 from pvkit.backends.live.backend import LiveBackend
+from pvkit.backends.live.homes import Home, Homes
+from pvkit.backends.live.naming import Names
 from pvkit.backends.live.patience import Pace
+from pvkit.backends.live.watching import Frame, Tape
 from pvkit.backends.objects import Key, Obj, key, name, put, uid, version
 from pvkit.backends.protocol import Budget, Event, Operation, Setup
 from tests.backends.live.fake_cluster import PATIENCE, FakeCluster
@@ -161,6 +166,49 @@ def test_a_home_rests_before_the_next_plan_moves_in(live: LiveBackend, monkeypat
     emptied(live)
     monkeypatch.setattr(homes, "REST_SECONDS", PATIENCE)
     assert before.isdisjoint(uid(event.object) for event in world(live))
+
+
+STRAY = put(CLAIM, ("metadata",), {"name": "stray", "uid": "u2", "resourceVersion": "2"})
+
+
+def left(*more: Obj) -> tuple[Homes, Tape]:
+    """A home of one namespace that was left just now, with other objects in it."""
+    space: Obj = {"kind": "Namespace", "metadata": {"name": "default", "uid": "u1", "resourceVersion": "1"}}
+    tape, home, made = Tape(lambda _: True), Home("h", Setup()), Homes()
+    for obj in (space, *more):
+        tape.take(Frame("ADDED", obj, monotonic()))
+    home.parts[key(space)] = space
+    made.give(home, Names("k1", "k"), tape)
+    return made, tape
+
+
+def test_a_home_that_is_empty_is_kept_although_something_happened_there_a_moment_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(homes, "FORSAKEN_SECONDS", 0.0)
+    monkeypatch.setattr(homes, "REST_SECONDS", PATIENCE)
+    made, tape = left(STRAY)
+    tape.take(Frame("DELETED", put(STRAY, ("metadata", "resourceVersion"), "3"), monotonic()))
+    assert made.forsaken() == []
+    assert made.take(Setup()) is None
+    monkeypatch.setattr(homes, "REST_SECONDS", 0.0)
+    taken = made.take(Setup())
+    assert taken is not None
+    assert taken.tape is tape
+
+
+def test_homes_are_given_up_once_whoever_looks_at_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(homes, "FORSAKEN_SECONDS", 0.0)
+    made, tape = left(STRAY)
+    first, then = made.forsaken(), made.forsaken()
+    assert ([entry.tape for entry in first], then) == ([tape], [])
+
+
+def test_a_home_is_whole_also_where_its_plan_names_the_first_namespace() -> None:
+    made, tape = left()
+    (entry,) = made._left
+    named = replace(entry.home, setup=Setup(namespaces=("default",)))
+    assert (entry.home.is_whole(tape), named.is_whole(tape)) == (True, True)
 
 
 def test_a_slice_that_was_orphaned_is_removed_and_one_with_an_owner_is_left_to_its_collector(
