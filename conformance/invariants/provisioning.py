@@ -1,10 +1,11 @@
 """Provisioning: a volume made for a claim is the one that the claim and its class asked for."""
 
-from pvkit.backends.objects import Key, Obj, annotations, deleting, name, namespace, uid
+from pvkit.backends.objects import Key, Obj, annotations, deleting, labels, name, namespace, uid
 from pvkit.backends.storage import (
     PROVISIONED_BY,
     SELECTED_NODE,
     claim_ref_uid,
+    node_terms,
     reclaim_policy,
     storage_class,
     volume_name,
@@ -141,11 +142,19 @@ def provisioned_volume_reaches_the_selected_node(change: Change, memory: Memory)
     node, life = change.state.lookup(at), change.state.life(at)
     if node is None or life is None or life.touched("labels") or change.state.departed(at) is not None:
         return
+    if not _named_labels(change.obj) <= labels(node).keys():
+        return  # Nothing that this provisioner could say of the node would name it: a kubelet sets these labels.
     if reaches(change.obj, node):
         yield AT_RISK if len(change.state.all("Node")) > 1 else HELD
     else:
         text = f"volume {change.key.name} was made for claim {name(found[0])}, for which node {at.name} is selected"
         yield Violation(f"{text}, and cannot be reached from it", (change.obj, found[0], node))
+
+
+def _named_labels(volume: Obj) -> set[str]:
+    """The labels by which a volume says where it can be reached from."""
+    asked = (term.get("matchExpressions") or () for term in node_terms(volume) or ())
+    return {str(entry["key"]) for expressions in asked for entry in expressions}
 
 
 def _count_selections(change: Change, memory: Memory) -> None:

@@ -83,10 +83,11 @@ def test_the_policy_of_a_class_made_anew_is_not_asked_for() -> None:
     assert verdict_of("PVB-081", story) is Verdict.NOT_EXERCISED
 
 
-def placed(at: str, *selections: str) -> Story:
+def placed(at: str, *selections: str, marks: Obj | None = None) -> Story:
     story = Story()
     for name in ("node-1", "node-2"):
-        story.added(node(name), by="setup")
+        made = node(name)
+        story.added(made if marks is None else put(made, ("metadata", "labels"), marks), by="setup")
     story.added(storage_class(mode="WaitForFirstConsumer", provisioner=MAKER))
     unbound = story.added(claim(storageClassName="shelf"))
     for selection in selections:
@@ -98,6 +99,11 @@ def placed(at: str, *selections: str) -> Story:
 def test_a_provisioned_volume_reaches_the_selected_node() -> None:
     assert result_of("PVB-082", placed("node-1", "node-1")).at_risk == 1
     assert "cannot be reached from it" in message_of("PVB-082", placed("node-2", "node-1"))
+
+
+@pytest.mark.parametrize("marks", [{}, {"zone": "a"}])
+def test_a_node_without_the_label_that_a_volume_names_is_reached_by_none(marks: Obj) -> None:
+    assert verdict_of("PVB-082", placed("node-1", "node-1", marks=marks)) is Verdict.NOT_EXERCISED
 
 
 def test_a_provisioner_may_be_at_work_for_an_earlier_node() -> None:
