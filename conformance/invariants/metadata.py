@@ -178,7 +178,8 @@ def pods_are_marked_before_they_go(change: Change, memory: Memory) -> Findings:
 def _took_over(change: Change, memory: Memory) -> bool:
     """Whether the object had taken the name of one that went not long ago; it is noted that this one goes now.
 
-    A deletion by name that met the one before may, in its second half, remove the next: `docs/findings/`.
+    A deletion by name that met the one before may, in its second half, remove the next: `docs/findings/`. The state
+    does not tell: what it knows as departed under a key is by now this object itself, without a time.
     """
     now = change.event.time
     while memory and memory[next(iter(memory))] < now - REQUEST_SECONDS:
