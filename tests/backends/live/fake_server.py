@@ -38,6 +38,7 @@ class FakeServer:
     """
 
     url: str = ""
+    listens: str = ""
     version: dict[str, str] = field(default_factory=lambda: {"major": "1", "minor": "36", "gitVersion": "v1.36.3"})
     served: dict[str, str] = field(default_factory=lambda: dict(SERVED))
     refuse: dict[str, Answer] = field(default_factory=dict)
@@ -152,7 +153,10 @@ def _in(at: str, collection: str) -> bool:
 
 @contextmanager
 def serving(fake: FakeServer, host: str = "127.0.0.1", tls: bool = False) -> Iterator[FakeServer]:
-    """Serve it on a free port; clients are told `host`. `0.0.0.0` reaches this machine without naming loopback."""
+    """Serve it on a free port of loopback, as ever; clients are told `host` instead.
+
+    Who connects to `0.0.0.0` reaches loopback, under an address that is none.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -188,6 +192,7 @@ def serving(fake: FakeServer, host: str = "127.0.0.1", tls: bool = False) -> Ite
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(CERTIFICATE)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    fake.listens = str(server.server_address[0])
     fake.url = f"{'https' if tls else 'http'}://{host}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()

@@ -26,7 +26,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def remote() -> Iterator[FakeServer]:
-    """A server on an address that is not loopback, with something of a run on it."""
+    """A server that is told by an address that is not loopback, with something of a run on it."""
     with serving(FakeServer(), host="0.0.0.0") as fake:
         fake.put("/api/v1/persistentvolumes/k1", spec={}, metadata={"labels": LABELS})
         yield fake
@@ -60,6 +60,10 @@ def pvkit(
 )
 def test_only_loopback_itself_counts_as_this_machine(server: str, local: bool) -> None:
     assert is_on_loopback(server) is local
+
+
+def test_the_server_of_these_tests_looks_remote_and_listens_on_loopback_only(remote: FakeServer) -> None:
+    assert (is_on_loopback(f"http://{remote.listens}"), is_on_loopback(remote.url)) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -230,8 +230,12 @@ def test_a_paused_controller_does_nothing_until_it_goes_on(cluster: Layout, faul
     comes_to_be(cluster, wanted, "status", "phase", value="Bound")
     request(cluster, "DELETE", wanted)
     until(lambda: get(cluster, wanted)["metadata"].get("deletionTimestamp"), "it is to be removed")
+    _, other = pair(cluster)
+    comes_to_be(cluster, other, "status", "phase", value="Bound")  # The rest of the cluster goes on meanwhile.
+    assert get(cluster, wanted)["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
     make(faults, "thaw", controller="pvc-protection")
     until(lambda: not get(cluster, wanted), "the claim is gone")
+    assert phase(cluster, other) == "Bound"
 
 
 def test_two_binders_at_once_bind_each_claim_once(cluster: Layout, faults: Disturber) -> None:
