@@ -32,6 +32,8 @@ MOST_STEPS = 60
 """Rules that answer before one pass over a key is given up."""
 AT_ONCE = ("kubelet", "namespace", "garbage-collector")
 """Controllers whose writes of one pass come in no order, or of which a simulated one leaves some out."""
+UNCOUNTED = ("provisioner",)
+"""Controllers that ask storage, which refuses so many times as its class says before it obeys."""
 NEIGHBOURS = 2
 OURS = ("client", "setup")
 """Who writes in a history and is no controller."""
@@ -47,12 +49,17 @@ UNLOOKED = {
 
 @dataclass(frozen=True, slots=True)
 class Unexplained:
-    """One write that no rule could have made: its index in the history, who wrote, and a few events beside it."""
+    """One write that no rule could have made: its index in the history, who wrote, and a few events beside it.
+
+    `broken_off` names the controllers of the model of which a pass ended in an error meanwhile: with any, it is
+    undecided whether a rule could not have made the write.
+    """
 
     index: int
     actor: str
     event: Event
     neighbours: tuple[Event, ...]
+    broken_off: tuple[str, ...] = ()
 
 
 class Walk:
@@ -62,6 +69,7 @@ class Walk:
         self.engine = Engine(history.header.setup, CONTROLLERS)
         self.seen, self.unlooked = Counter[str](), Counter[str]()
         self.unexplained: list[Unexplained] = []
+        self.broken_off = Counter[str]()
         self._ahead = 0.0
         self._noted: dict[Key, Obj | None] = {}
         self._older = OlderViews(lambda at, obj: self.engine.store.tables[at.kind].change(at, obj))
@@ -89,9 +97,10 @@ class Walk:
     def _furnish(self, obj: Obj) -> None:
         """Let there be storage behind a volume that a provisioner made; no watch tells of it."""
         if obj["kind"] == "PersistentVolume" and PROVISIONED_BY in annotations(obj):
-            at, spec = Key("Asset", "", asset_of(obj)), {"size": "0", "claim": "", "by": "", "data": []}
-            made = {"kind": "Asset", "metadata": {"name": at.name}, "spec": spec}
-            self.engine.store.tables["Asset"].change(at, made)
+            at, assets = Key("Asset", "", asset_of(obj)), self.engine.store.tables["Asset"]
+            spec = {"size": "0", "claim": "", "by": "", "data": []}
+            if at not in assets.objects:
+                assets.change(at, {"kind": "Asset", "metadata": {"name": at.name}, "spec": spec})
 
     def _judge(self, number: int, events: list[Event], old: Obj | None) -> None:
         event = events[number]
@@ -104,12 +113,14 @@ class Walk:
         if reason:
             self.unlooked[reason] += 1
             return
+        before = Counter(self.broken_off)
         rules = self._explaining(event, old)
         if rules:
             self.seen.update(rules)
         else:
             beside = (*events[max(number - NEIGHBOURS, 0) : number], *events[number + 1 : number + 1 + NEIGHBOURS])
-            self.unexplained.append(Unexplained(event.index, event.by, event, tuple(beside)))
+            ended = tuple(sorted(self.broken_off - before))
+            self.unexplained.append(Unexplained(event.index, event.by, event, tuple(beside), ended))
 
     def _is_early(self, pod: Obj, old: Obj | None) -> bool:
         claims = [self.engine.store.tables["PersistentVolumeClaim"].objects.get(at) for at in claim_keys(pod)]
@@ -118,14 +129,17 @@ class Walk:
 
     def _explaining(self, event: Event, old: Obj | None) -> set[str]:
         """The rules that could have made a write, in the present view or else in the first older one that has any."""
-        rules = self._now(event, old) or self._a_second_ago(event, old)
+        rules = self._about_now(event, old)
         if rules:
             return rules
         with closing(self._older(key(event.object))) as views:
-            return next(filter(None, (self._now(event, old) for _ in views)), set())
+            return next(filter(None, (self._about_now(event, old) for _ in views)), set())
+
+    def _about_now(self, event: Event, old: Obj | None) -> set[str]:
+        return self._now(event, old) or self._a_second_ago(event, old)
 
     def _a_second_ago(self, event: Event, old: Obj | None) -> set[str]:
-        """The same with another clock: stamps are of whole seconds."""
+        """The same in the same view with another clock: stamps are of whole seconds, in whatever was seen."""
         now = self.engine.clock.now
         self.engine.clock.now = now - 1.0
         try:
@@ -175,10 +189,12 @@ class Walk:
                         effect.remember(_as_stored(effect.object))
                     if instance.controller.name in AT_ONCE:
                         self._note(effect)
-                elif not isinstance(effect, Say | Again) and not self._tries_again(instance, effect):
+                elif not isinstance(effect, Say | Again) and not _is_tried_again(instance, effect):
                     return
-        except (KitError, AssertionError, KeyError):
-            return  # What the pass needs was never there in this history.
+        except (KitError, AssertionError, KeyError) as error:
+            # What the pass needs was never there in this view; what it would have written then is not known.
+            self.broken_off[f"{instance.controller.name} ({type(error).__name__})"] += 1
+            return
         finally:
             self.engine.clock.now = now
             instance.seen.memory.clear()
@@ -186,10 +202,6 @@ class Walk:
             for at, obj in self._noted.items():
                 self.engine.store.tables[at.kind].change(at, obj)
             self._noted.clear()
-
-    def _tries_again(self, instance: Instance, effect: Effect) -> bool:
-        """Whether a pass that failed may by now have been followed by others: no watch tells how often it was tried."""
-        return instance.controller.name == "provisioner" and isinstance(effect, Fail)
 
     def _note(self, write: Write) -> None:
         """Let a write be, until the pass is over."""
@@ -220,6 +232,11 @@ class Walk:
         yield from self.engine.store.tables[kind].objects
 
 
+def _is_tried_again(instance: Instance, effect: Effect) -> bool:
+    """Whether a pass that failed may by now have been followed by others: no watch tells how often it was tried."""
+    return isinstance(effect, Fail) and instance.controller.name in UNCOUNTED
+
+
 def _as_stored(obj: Obj) -> Obj:
     return {**obj, "metadata": {"uid": "", "resourceVersion": "0", "creationTimestamp": "", **obj["metadata"]}}
 
@@ -238,10 +255,13 @@ def _as_named_here(events: list[Event]) -> list[Event]:
     return events
 
 
-def explain(history: History) -> tuple[Counter[str], list[Unexplained], Counter[str]]:
-    """How often each rule was seen, the writes that none explains, and what was not looked at, by reason."""
+def explain(history: History) -> tuple[Counter[str], list[Unexplained], Counter[str], Counter[str]]:
+    """How often each rule was seen, the writes that none explains, and what was not looked at, by reason.
+
+    Last come the passes of the model's controllers that ended in an error, by controller and kind of error.
+    """
     walk = Walk(history)
     events = _as_named_here([entry for entry in history.entries if isinstance(entry, Event)])
     for number in range(len(events)):
         walk.take(number, events)
-    return walk.seen, walk.unexplained, walk.unlooked
+    return walk.seen, walk.unexplained, walk.unlooked, walk.broken_off

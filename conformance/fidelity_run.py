@@ -30,9 +30,9 @@ from pvkit.strategies.plans import plans
 
 KINDS = ("same", "choice", "timing", "different")
 """What may come of a comparison; only the last is a difference that nothing explains."""
-Explained = tuple[Counter[str], list[Unexplained], Counter[str], int]
-"""How often each rule was seen; the writes that none explains; what was not looked at, by reason; how many writes are
-explained only with a rest after each step."""
+Explained = tuple[Counter[str], list[Unexplained], Counter[str], Counter[str], int]
+"""How often each rule was seen; the writes that none explains; what was not looked at, by reason; passes of the model
+that ended in an error; how many writes are explained only with a rest after each step."""
 
 
 @dataclass(slots=True)
@@ -42,7 +42,8 @@ class Account:
     `kinds` counts the plans by what came of them. `fired` and `seen` count each rule in the model and on the cluster,
     `unexplained` are writes that no rule of the model could have made, however much time there was; `hurried` counts
     those of plans that have none when they rest after each step. `unlooked` are writes that were not looked at, by
-    reason. `skipped` and `left_out` count, by reason, plans that were not played and steps that no cluster can.
+    reason, `broken_off` passes of the model's controllers that ended in an error while an explanation was looked for.
+    `skipped` and `left_out` count, by reason, plans that were not played and steps that no cluster can.
     `odd` are the findings to look at; `failed` are plans at which something raised, with what it said.
     """
 
@@ -54,6 +55,7 @@ class Account:
     unexplained: list[Unexplained] = field(default_factory=list)
     hurried: int = 0
     unlooked: Counter[str] = field(default_factory=Counter)
+    broken_off: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
     undecided: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -74,13 +76,14 @@ class Account:
 
     def take(self, finding: Finding, explained: Explained) -> None:
         """Add what came of one plan; its history is forgotten."""
-        seen, unexplained, unlooked, hurried = explained
+        seen, unexplained, unlooked, broken_off, hurried = explained
         self.kinds[finding.kind] += 1
         self.fired.update(finding.fired)
         self.wrote.update(finding.wrote)
         self.seen += seen
         self.unexplained += unexplained
         self.unlooked += unlooked
+        self.broken_off += broken_off
         self.hurried += hurried
         self.broken.update(entry.invariant.id for entry in finding.broken)
         self.undecided.update(entry.invariant.id for entry in finding.undecided)
@@ -165,11 +168,11 @@ def _compared(compare: Comparer, plan: Plan, version: str) -> tuple[Finding, Exp
 
 def _explained(compare: Comparer, finding: Finding) -> Explained:
     """What explains the writes of a plan; if not all are, those of the same plan with rests decide."""
-    seen, left, unlooked = explain(finding.history)
+    seen, left, unlooked, broken_off = explain(finding.history)
     if not left:
-        return seen, left, unlooked, 0
-    rested, still, _ = explain(compare.rest(finding.plan))
-    return seen + rested, still, unlooked, 0 if still else len(left)
+        return seen, left, unlooked, broken_off, 0
+    rested, still, _, more = explain(compare.rest(finding.plan))
+    return seen + rested, still, unlooked, broken_off + more, 0 if still else len(left)
 
 
 def _draw(drawn: SearchStrategy[Plan], count: int, seed: int, take: Callable[[Plan], bool]) -> None:

@@ -72,6 +72,10 @@ def _summary(account: Account) -> Iterator[str]:
     yield f"  writes of controllers that no rule explains: {len(account.unexplained)}"
     if account.hurried:
         yield f"    explained only with a rest after each step: {account.hurried:,}"
+    yield from (
+        f"    passes of the model that ended in an error, and explain nothing: {count:,} {who}"
+        for who, count in account.broken_off.most_common()
+    )
     yield from (f"    not looked at: {count:,} {reason}" for reason, count in account.unlooked.most_common())
     yield from (f"  not played: {count:,} plans: {reason}" for reason, count in account.skipped.most_common())
     yield from (
@@ -100,6 +104,8 @@ def _broken(entry: Result, finding: Finding) -> str:
 
 def _unexplained(entry: Unexplained) -> Iterator[str]:
     yield f"  {entry.actor or 'somebody'} wrote what no rule would: {_event(entry.event)}"
+    if entry.broken_off:
+        yield f"      undecided: passes of the model ended in an error: {', '.join(entry.broken_off)}"
     yield from (f"      beside {_event(event)}" for event in entry.neighbours)
 
 

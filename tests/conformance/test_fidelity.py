@@ -84,7 +84,7 @@ def test_the_second_play_of_a_plan_is_judged_too(tmp_path: Path, monkeypatch: py
     (tmp_path / "plan.yaml").write_text(RELEASED)
     (plan,) = read_plans(tmp_path / "plan.yaml")
     odd = iter([[Unexplained(0, "", Event(0, "ADDED", {"kind": "Pod", "metadata": {"name": "p"}}), ())], []])
-    monkeypatch.setattr(fidelity_run, "explain", lambda _: (Counter(), next(odd), Counter()))
+    monkeypatch.setattr(fidelity_run, "explain", lambda _: (Counter(), next(odd), Counter(), Counter()))
     account = Account("plans without faults")
     Comparison(account, all_invariants(), "1.36").play([WorseThen()], just(plan), 1, 1, 1)
     assert account.kinds == {"same": 1}
