@@ -1,9 +1,13 @@
 """The words of pods, StatefulSets and nodes: every field path of them that we read, spelled once."""
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
-from pvkit.backends.objects import Key, Obj, condition, get, name, namespace, selects
+from pvkit.backends.objects import Key, Obj, condition, deleting, get, name, namespace, selects
+
+Named = tuple[str, str]
+"""A namespace and a name in it."""
 
 POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
 POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"
@@ -85,6 +89,21 @@ def claim_name(template: Obj, stateful_set: Obj, at: int) -> str:
 def retention(stateful_set: Obj, when: str) -> str:
     """`persistentVolumeClaimRetentionPolicy` for `whenDeleted` or `whenScaled`, absent meaning Retain."""
     return str((stateful_set["spec"].get("persistentVolumeClaimRetentionPolicy") or {}).get(when) or "Retain")
+
+
+def is_overdue(stateful_set: Obj, at: int, pods: Mapping[Named, Obj], claims: Mapping[Named, Obj]) -> bool:
+    """Whether a pod is missing that the set will make when it tries again: nothing that exists is in the way.
+
+    `at` is the ordinal; `pods` and `claims` are what exists, by namespace and name.
+    """
+    where, called = namespace(stateful_set), name(stateful_set)
+    if (where, f"{called}-{at}") in pods:
+        return False
+    needed = [claims.get((where, claim_name(entry, stateful_set, at))) for entry in templates(stateful_set)]
+    if any(claim is not None and deleting(claim) for claim in needed):
+        return False
+    below = [pods.get((where, f"{called}-{lower}")) for lower in range(first_ordinal(stateful_set), at)]
+    return is_parallel(stateful_set) or all(pod is not None and is_ready(pod) for pod in below)
 
 
 def claim_keys(pod: Obj) -> list[Key]:

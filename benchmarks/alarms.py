@@ -16,16 +16,16 @@ from pvkit.strategies.plan_file import write_plan
 CHUNK = 500
 
 
-def alarms(seed: int) -> tuple[int, Counter[str], list[str]]:
+def alarms(seed: int) -> tuple[int, Counter[str], dict[str, str]]:
     """Plans tried for one seed, the ids that cried or crashed, and the first plan of each as YAML."""
     _, sample = drawn(CHUNK, seed)
-    model, cried, shown = ReferenceModel(), Counter[str](), []
+    model, cried, shown = ReferenceModel(), Counter[str](), dict[str, str]()
     for plan in sample:
         for result in judge(execute(plan, model), all_invariants()):
             if result.verdict is Verdict.FAIL or (result.verdict is Verdict.UNKNOWN and "Traceback" in result.reason):
                 if not cried[result.invariant.id]:
                     detail = result.violations[0].message if result.violations else result.reason
-                    shown.append(f"# {result.invariant.id}: {detail}\n{write_plan(plan)}")
+                    shown[result.invariant.id] = f"# {result.invariant.id}, seed {seed}: {detail}\n{write_plan(plan)}"
                 cried[result.invariant.id] += 1
     return len(sample), cried, shown
 
@@ -37,7 +37,7 @@ def main(total: int = 20_000) -> None:
     with ProcessPoolExecutor(2) as pool:
         for count, ids, shown in pool.map(alarms, range(-(-total // CHUNK))):
             tried += count
-            print("\n".join(shown[: 3 if not cried else 0]), end="")
+            print("\n".join(text for id, text in shown.items() if id not in cried), end="", flush=True)
             cried += ids
     print(f"{tried:,} plans; alarms by invariant: {dict(cried)}")
     show("false alarms", sum(cried.values()), 0)

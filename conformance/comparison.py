@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pvkit.backends.objects import Key, Obj, condition, get, key, labels, name, namespace, put, uid, without
+from pvkit.backends.objects import Key, Obj, condition, finalizers, get, key, labels, name, namespace, put, uid, without
 from pvkit.backends.protocol import Event, Settled
 from pvkit.conformance.history import History
 
@@ -50,8 +50,17 @@ class Difference:
         return f"{self.at} {self.path}: model {self.ours!r}, live {self.theirs!r}"
 
 
-def settled_states(history: History) -> list[tuple[bool, dict[str, Obj]]]:
-    """Each settled state of a history, by the names of objects: whether it was at rest, and what there was."""
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A settled state: whether it was `calm`, the objects as they are compared, by names, and as they are."""
+
+    calm: bool
+    state: dict[str, Obj]
+    objects: tuple[Obj, ...]
+
+
+def settled_states(history: History) -> list[Rest]:
+    """Each settled state of a history."""
     names, now, found = _Names(), dict[Key, Obj](), []
     for entry in history.entries:
         if isinstance(entry, Event):
@@ -61,7 +70,8 @@ def settled_states(history: History) -> list[tuple[bool, dict[str, Obj]]]:
             else:
                 now[key(entry.object)] = entry.object
         elif isinstance(entry, Settled):
-            found.append((entry.quiet and not entry.disturbed, {k: v for k, v in map(names.state, now.values()) if k}))
+            state = {called: obj for called, obj in map(names.state, now.values()) if called}
+            found.append(Rest(entry.quiet and not entry.disturbed, state, tuple(now.values())))
     return found
 
 
@@ -159,6 +169,8 @@ class _Names:
             made = put(made, ("status",), {**(made.get("status") or {}), "conditions": _conditions(obj)})
         if get(obj, "metadata", "deletionTimestamp"):
             made["metadata"]["deletionTimestamp"] = True
+        if finalizers(obj):  # They are a set.
+            made["metadata"]["finalizers"] = sorted(finalizers(obj))
         return str(self._symbolic(key(obj))), made
 
     def _plain(self, tree: Any) -> Any:

@@ -2,38 +2,28 @@
 
 The history is walked once. Before each write the model's controllers are shown the objects as they were just then, and
 every rule that answers for a key that the written object has to do with is heard: one that would write this object, and
-change the same fields to the same values, explains the write. If none does, older views are tried. All that a
-controller knows between two writes is in the API objects, so the second write of a pass is the first one of a pass that
-begins after the first.
+change the same fields to the same values, explains the write. If none does, older views are tried. Most of what a
+controller knows between two writes is in the API objects, so the second write of a pass is mostly the first one of a
+pass that begins after the first; if it is not, it may be the next one of a pass of which a write was seen before.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
 from contextlib import closing
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
-from pvkit.backends.errors import KitError
-from pvkit.backends.objects import LEDGERS, Key, Obj, annotations, created_at, key, namespace, owners, phase, put, uid
+from pvkit.backends.objects import Key, Obj, annotations, created_at, deleting, key, namespace, owners, phase, put, uid
 from pvkit.backends.protocol import Event
 from pvkit.backends.reference.clock import seconds
 from pvkit.backends.reference.endpoints import slice_key
 from pvkit.backends.reference.engine import Engine
-from pvkit.backends.reference.instance import Instance
 from pvkit.backends.reference.model import CONTROLLERS
-from pvkit.backends.reference.rules import After, Again, Effect, Fail, Say, Wake, Write
-from pvkit.backends.storage import PROVISIONED_BY, asset_of, claim_ref, volume_name
+from pvkit.backends.storage import PROVISIONED_BY, asset_of
 from pvkit.backends.workloads import claim_keys
 from pvkit.conformance.history import History
 from pvkit.conformance.likeness import is_mark, is_same_write
-from pvkit.conformance.older_views import OlderViews
+from pvkit.conformance.older_views import LATEST, OlderViews
+from pvkit.conformance.possible import Passes, Possible
 
-MOST_STEPS = 60
-"""Rules that answer before one pass over a key is given up."""
-AT_ONCE = ("kubelet", "namespace", "garbage-collector")
-"""Controllers whose writes of one pass come in no order, or of which a simulated one leaves some out."""
-UNCOUNTED = ("provisioner",)
-"""Controllers that ask storage, which refuses so many times as its class says before it obeys."""
 NEIGHBOURS = 2
 OURS = ("client", "setup")
 """Who writes in a history and is no controller."""
@@ -69,9 +59,11 @@ class Walk:
         self.engine = Engine(history.header.setup, CONTROLLERS)
         self.seen, self.unlooked = Counter[str](), Counter[str]()
         self.unexplained: list[Unexplained] = []
-        self.broken_off = Counter[str]()
+        self._passes = Passes(self.engine)
+        self.broken_off = self._passes.broken_off
+        self._begun: deque[tuple[Possible, ...]] = deque(maxlen=LATEST)
+        self._ended = set[Key]()
         self._ahead = 0.0
-        self._noted: dict[Key, Obj | None] = {}
         self._older = OlderViews(lambda at, obj: self.engine.store.tables[at.kind].change(at, obj))
 
     def take(self, number: int, events: list[Event]) -> None:
@@ -84,6 +76,8 @@ class Walk:
         self._tell_time(event)
         self.engine.store.tables[at.kind].change(at, new)
         self._older.note(at, old, new)
+        if new is None:
+            self._ended.add(at)
         self._furnish(event.object)
         self.engine._heard(event, old)
         self.engine._queue.clear()
@@ -110,6 +104,8 @@ class Walk:
             reason = "nothing that is compared changed"
         if not reason and event.object["kind"] == "Pod" and self._is_early(event.object, old):
             reason = "pods that a simulated kubelet ran before their claims were Bound"
+        if not reason and event.type == "DELETED" and not deleting(event.object) and key(event.object) in self._ended:
+            reason = "objects removed unmarked by a deletion that was meant for one of the same name before"
         if reason:
             self.unlooked[reason] += 1
             return
@@ -133,7 +129,8 @@ class Walk:
         if rules:
             return rules
         with closing(self._older(key(event.object))) as views:
-            return next(filter(None, (self._about_now(event, old) for _ in views)), set())
+            rules = next(filter(None, (self._about_now(event, old) for _ in views)), set())
+        return rules or {entry.rule for rest in self._begun for entry in rest if _is_it(entry, event, old)}
 
     def _about_now(self, event: Event, old: Obj | None) -> set[str]:
         return self._now(event, old) or self._a_second_ago(event, old)
@@ -148,97 +145,24 @@ class Walk:
             self.engine.clock.now = now
 
     def _now(self, event: Event, old: Obj | None) -> set[str]:
-        base = old
-        if event.object["kind"] == "Pod":  # Who patches tells what is to change in what was seen, be that older.
-            base = self.engine.store.tables["Pod"].objects.get(key(event.object))
-        return {id for id, write in self._writes(event.object, old) if is_same_write(write, event, old, base)}
-
-    def _writes(self, obj: Obj, old: Obj | None) -> Iterator[tuple[str, Write]]:
-        """What the rules would write next about the keys that an object has to do with."""
-        keys = {*self._related(obj), *(self._related(old) if old is not None else ())}
-        for instance in self.engine.instances.values():
-            for at in keys:
-                if at.kind in instance.controller.rules:
-                    yield from self._pass(instance, at)
-
-    def _pass(self, instance: Instance, at: Key) -> Iterator[tuple[str, Write]]:
-        """The writes of a pass over a key, as if each had been made."""
-        now = self.engine.clock.now
-        memory, said = deepcopy(instance.seen.memory), set[tuple[str, Key]]()
-        instance.seen.scratch[at.kind] = {}
-        instance.seen.memory.pop("pass", None)
-        try:
-            for _ in range(MOST_STEPS):
-                rule, effect = instance.decide(at)
-                if isinstance(effect, Wake):  # It goes on in another queue of the same controller.
-                    at = effect.key
-                    instance.seen.scratch.setdefault(at.kind, {})
-                elif isinstance(effect, After):
-                    at, self.engine.clock.now = effect.key or at, self.engine.clock.now + effect.seconds
-                    instance.seen.scratch[at.kind] = {}
-                elif isinstance(effect, Write) and rule is not None:
-                    deed = rule.id, key(effect.object)
-                    if deed in said and instance.controller.name not in AT_ONCE:
-                        return
-                    said.add(deed)
-                    if effect.object["kind"] in LEDGERS:  # A cluster does not tell of these; so be it.
-                        self._note(effect)
-                        continue
-                    yield rule.id, effect
-                    if effect.remember is not None:
-                        effect.remember(_as_stored(effect.object))
-                    if instance.controller.name in AT_ONCE:
-                        self._note(effect)
-                elif not isinstance(effect, Say | Again) and not _is_tried_again(instance, effect):
-                    return
-        except (KitError, AssertionError, KeyError) as error:
-            # What the pass needs was never there in this view; what it would have written then is not known.
-            self.broken_off[f"{instance.controller.name} ({type(error).__name__})"] += 1
-            return
-        finally:
-            self.engine.clock.now = now
-            instance.seen.memory.clear()
-            instance.seen.memory.update(memory)
-            for at, obj in self._noted.items():
-                self.engine.store.tables[at.kind].change(at, obj)
-            self._noted.clear()
-
-    def _note(self, write: Write) -> None:
-        """Let a write be, until the pass is over."""
-        at, table = key(write.object), self.engine.store.tables[write.object["kind"]]
-        self._noted.setdefault(at, table.objects.get(at))
-        table.change(at, None if write.verb == "delete" else _as_stored(write.object))
-
-    def _related(self, obj: Obj) -> Iterator[Key]:
-        """The keys of whatever a controller may work on when it writes an object."""
-        kind, where = obj["kind"], namespace(obj)
-        yield key(obj)
-        for owner in owners(obj):
-            yield Key(str(owner.get("kind")), where, str(owner.get("name")))
-        if kind == "PersistentVolume":
-            reference = claim_ref(obj) or {}
-            yield Key("PersistentVolumeClaim", str(reference.get("namespace")), str(reference.get("name")))
-            yield from self._all("PersistentVolumeClaim")
-            yield from self._all("Pod")
-        if kind == "PersistentVolumeClaim":
-            yield Key("PersistentVolume", "", volume_name(obj))
-            yield from (at for at in self._all("Pod") if at.namespace == where)
-            yield from (at for at in self._all("StatefulSet") if at.namespace == where)
-        if kind in ("Pod", "ControllerRevision"):
-            yield from (at for at in self._all("StatefulSet") if at.namespace == where)
-        yield Key("Namespace", "", where)
-
-    def _all(self, kind: str) -> Iterator[Key]:
-        yield from self.engine.store.tables[kind].objects
+        """The rules whose write it could be in this view; what their passes would write after it is kept."""
+        found = set[str]()
+        for begun, writes in self._passes.about(*(obj for obj in (event.object, old) if obj is not None)):
+            for entry in writes:
+                if is_same_write(entry.write, event, old, entry.base if _is_patched(event) else old):
+                    found.add(entry.rule)
+                    self._begun.append(self._passes.after(begun, entry))
+        return found
 
 
-def _is_tried_again(instance: Instance, effect: Effect) -> bool:
-    """Whether a pass that failed may by now have been followed by others: no watch tells how often it was tried."""
-    return isinstance(effect, Fail) and instance.controller.name in UNCOUNTED
+def _is_patched(event: Event) -> bool:
+    """Whether a writer tells what is to change in what it saw, be that older; others name a version."""
+    return bool(event.object["kind"] == "Pod")
 
 
-def _as_stored(obj: Obj) -> Obj:
-    return {**obj, "metadata": {"uid": "", "resourceVersion": "0", "creationTimestamp": "", **obj["metadata"]}}
+def _is_it(entry: Possible, event: Event, old: Obj | None) -> bool:
+    """Whether a write is the next one of a pass that began earlier: what it changes, in what it saw or in what is."""
+    return any(is_same_write(entry.write, event, old, base) for base in (old, entry.base))
 
 
 def _as_named_here(events: list[Event]) -> list[Event]:

@@ -1,22 +1,23 @@
 """Fidelity: the same plans on the model and on a real control plane, and where the two differ.
 
 A plan is played on both. Each live history is judged by all invariants; then the settled states are compared. What
-differs may be a choice that Kubernetes leaves open, so other choices of the model are tried; or a matter of who was
-quicker, so the plan is played once more with a rest after each step. Only what differs then, too, is a difference, and
-the real one is right.
+differs may be a choice that Kubernetes leaves open or a matter of who was quicker, so other choices and other orders of
+the model's controllers are tried (`nearest.py`); if none comes to the same, the plan is played once more with a rest
+after each step. Only what differs then, too, is a difference, and the real one is right.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from pvkit.backends.protocol import Backend, Budget, Departure
+from pvkit.backends.protocol import Backend, Budget
 from pvkit.backends.reference.model import ReferenceModel
-from pvkit.conformance.comparison import Difference, differences, settled_states, unpaired
+from pvkit.conformance.comparison import Difference
 from pvkit.conformance.execute import execute
-from pvkit.conformance.history import Asked, History
+from pvkit.conformance.history import History
 from pvkit.conformance.invariant import Invariant
 from pvkit.conformance.judge import Result, judge
+from pvkit.conformance.nearest import Nearest
 from pvkit.conformance.playable import for_cluster, rested
 from pvkit.conformance.twins import Uids, played, uids_of
 from pvkit.conformance.verdict import Verdict
@@ -25,19 +26,17 @@ from pvkit.strategies.plan import Plan
 
 FEATURES = tuple(feature for feature in PLAIN if feature not in ("turns", "order", "settings", "expansion"))
 """What plans for a running cluster are about: nothing that only the model can be told."""
-MOST_TIES, MOST_OPTIONS = 24, 4
-"""How many choices of the model are tried the other way, and how many ways of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What came of one plan: broken promises, undecided ones, and differences that nothing explains.
 
-    `kind`: `same`, `choice` or `timing` when something explained the differences, `different` when nothing did.
+    `kind`: `different` when nothing explained the differences, else what did (`same` when there were none).
     `answers` are answers of the API that differ, by step. `rested` is the history of the second play, if there was one;
     it is judged like the first, and `only_rested` are the ids of promises that only it breaks.
     `fired` tells how often each rule of the model did, `wrote` how often it changed something that a watch shows,
-    `left_out` what of the drawn plan no cluster can play as it is.
+    `left_out` what of the drawn plan no cluster can play as it is, and what was not compared.
     """
 
     plan: Plan
@@ -63,6 +62,7 @@ class Comparer:
         self._model, self._budget = ReferenceModel(), budget or Budget()
         self._fired: Mapping[str, int] = {}
         self._wrote: Mapping[str, int] = {}
+        self._delayed: tuple[str, ...] = ()
         self._rested: History | None = None
         self._results: list[Result] = []
         self._uids = Uids()
@@ -89,7 +89,7 @@ class Comparer:
             only_rested=frozenset(),
             fired=self._fired,
             wrote=self._wrote,
-            left_out=left_out,
+            left_out=(*left_out, *self._delayed),
         )
         return self.with_rest(finding)
 
@@ -116,66 +116,14 @@ class Comparer:
         return replace(finding, broken=broken, undecided=undecided, rested=self._rested, only_rested=only)
 
     def _compared(self, plan: Plan, history: History, uids: Uids) -> tuple[str, list[Difference], list[str]]:
-        """The least differences that the choices of the model leave, found one choice after the other."""
-        schedule: tuple[Departure, ...] = ()
-        best, ties = self._held_against(plan, schedule, history, uids)
-        self._fired, self._wrote = dict(self._model.engine.fired), dict(self._model.engine.wrote)
-        for at in range(MOST_TIES):
-            for take in range(1, MOST_OPTIONS):
-                if not best.size or at >= ties:
-                    break
-                other = (*schedule, Departure("tie", at, take))
-                found, more = self._held_against(plan, other, history, uids)
-                if found.size < best.size:
-                    best, ties, schedule = found, more, other
-        kind = "different" if best.size else "choice" if schedule else "same"
-        return kind, best.left, best.answers
-
-    def _held_against(
-        self, plan: Plan, schedule: tuple[Departure, ...], theirs: History, uids: Uids
-    ) -> tuple["_Gap", int]:
-        """How far the model, with these choices, is from a history; and how many choices it had."""
-        ours = played(replace(plan, schedule=schedule), self._model, uids)
-        return _Gap(*_differences(ours, theirs), list(_answers(ours, theirs))), self._model.engine.schedule.ties
+        """What the nearest that the model comes to a history leaves, and what brought it there."""
+        found = Nearest(self._model, plan, history, uids)
+        self._fired, self._wrote = found.fired, found.wrote
+        self._delayed = found.gap.delayed
+        return found.kind, found.gap.left, found.gap.answers
 
 
 def _more(known: tuple[Result, ...], results: Sequence[Result], verdict: Verdict) -> tuple[Result, ...]:
     """Results, and those of another play with that verdict: one for an invariant."""
     ids = {entry.invariant.id for entry in known}
     return *known, *(entry for entry in results if entry.verdict is verdict and entry.invariant.id not in ids)
-
-
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """What two histories differ in: the settled states that are the same, the differences of the next, answers."""
-
-    same: int
-    left: list[Difference]
-    answers: list[str]
-
-    @property
-    def size(self) -> tuple[int, ...]:
-        """Something that is smaller the nearer the histories are; empty when they are the same."""
-        if not self.left and not self.answers:
-            return ()
-        return -self.same, len(self.left) + len(self.answers)
-
-
-def _differences(ours: History, theirs: History) -> tuple[int, list[Difference]]:
-    """The differences at the first rest at which there are any, and how many rests were the same before."""
-    pairs = zip(settled_states(ours), settled_states(theirs), strict=True)
-    for number, ((calm_here, mine), (calm_there, live)) in enumerate(pairs):
-        found = differences(mine, live) if calm_here and calm_there else []
-        if found and differences(unpaired(mine), unpaired(live)):
-            return number, found
-    return 0, []
-
-
-def _answers(ours: History, theirs: History) -> Iterator[str]:
-    """Answers with another code or reason."""
-    mine_asked, live_asked = ([e for e in history.entries if isinstance(e, Asked)] for history in (ours, theirs))
-    for mine, live in zip(mine_asked, live_asked, strict=True):
-        told = [(entry.outcome.status, entry.outcome.code, entry.outcome.reason) for entry in (mine, live)]
-        if told[0] != told[1]:
-            messages = [entry.outcome.message for entry in (mine, live)]
-            yield f"step {mine.step}: model {told[0]} {messages[0]!r}, live {told[1]} {messages[1]!r}"

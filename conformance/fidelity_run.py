@@ -28,7 +28,7 @@ from pvkit.conformance.progress import Listener, Tick, deaf
 from pvkit.strategies.plan import Plan
 from pvkit.strategies.plans import plans
 
-KINDS = ("same", "choice", "timing", "different")
+KINDS = ("same", "choice", "order", "timing", "different")
 """What may come of a comparison; only the last is a difference that nothing explains."""
 Explained = tuple[Counter[str], list[Unexplained], Counter[str], Counter[str], int]
 """How often each rule was seen; the writes that none explains; what was not looked at, by reason; passes of the model

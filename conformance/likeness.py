@@ -42,6 +42,8 @@ def gist(obj: Obj | None) -> Obj:
     if CHOSEN in annotations(obj):
         made["metadata"]["annotations"][CHOSEN] = "a node"
     made.setdefault("metadata", {})["going"] = deleting(obj)
+    if finalizers(obj):
+        made["metadata"]["finalizers"] = sorted(finalizers(obj))
     return made
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pvkit.backends.objects import Key, get, key, name, uid
+from pvkit.backends.objects import Key, get, key, name, put, uid
 from pvkit.backends.protocol import (
     Backend,
     Budget,
@@ -30,6 +30,7 @@ from pvkit.conformance.execute import execute
 from pvkit.conformance.history import Asked, History
 from pvkit.strategies.plan import Plan
 
+CONFLICT = 409
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -41,6 +42,7 @@ class Uids:
         self.known: defaultdict[Key, list[str]] = defaultdict(list)
         self.revisions: dict[Key, tuple[str, int]] = {}
         self.hashes: dict[str, tuple[str, int]] = {}
+        self.current: set[tuple[Key, str]] = set()
 
     def learn(self, obj: dict[str, Any]) -> None:
         """One more object that was seen."""
@@ -73,9 +75,17 @@ def uids_of(history: History) -> Uids:
     for entry in history.entries:
         if isinstance(entry, Event):
             found.learn(entry.object)
-        elif isinstance(entry, Asked) and uid_of(entry.outcome):
-            found.learn(entry.outcome.object or {})
+        elif isinstance(entry, Asked):
+            if uid_of(entry.outcome):
+                found.learn(entry.outcome.object or {})
+            if isinstance(entry.request, Operation) and version_of(entry.request) and entry.outcome.code != CONFLICT:
+                found.current.add((key(entry.request.object or {}), version_of(entry.request)))
     return found
+
+
+def version_of(operation: Operation) -> str:
+    """The resourceVersion that an update names, "" if it names none."""
+    return str(get(operation.object or {}, "metadata", "resourceVersion") or "")
 
 
 def uid_of(outcome: Outcome) -> str:
@@ -108,7 +118,7 @@ class Twin:
         """Ask with this backend's own UIDs in place of those that were drawn."""
         changed = replace(
             operation,
-            object=self._mapped(operation.object),
+            object=self._up_to_date(operation, self._mapped(operation.object)),
             target=self._target(operation.target),
             patch=self._mapped(operation.patch),
             options=self._mapped(dict(operation.options)),
@@ -118,6 +128,15 @@ class Twin:
         if uid_of(outcome):
             self._own.learn(outcome.object or {})
         return outcome
+
+    def _up_to_date(self, operation: Operation, mapped: Any) -> Any:
+        """The object with the version that this backend has, if the drawn one was the latest when it was named."""
+        if operation.object is None or not version_of(operation):
+            return mapped
+        if (key(operation.object), version_of(operation)) not in self._drawn.current:
+            return mapped
+        found = self.backend.invoke(Operation("get", target=key(mapped), options={"at-once": True})).object
+        return put(mapped, ("metadata", "resourceVersion"), found["metadata"]["resourceVersion"]) if found else mapped
 
     def _target(self, at: Key | None) -> Key | None:
         if at is None or at.kind != "ControllerRevision":
@@ -142,9 +161,15 @@ class Twin:
 
     def _text(self, text: str) -> str:
         if text in self._drawn.hashes:
-            wanted = self._drawn.hashes[text]
-            return next((own for own, meant in self._own.hashes.items() if meant == wanted), text)
+            return self._own_revision(text)
         return _UID.sub(lambda match: self._meant(match[0]), text) if text.count("-") >= 4 else text
+
+    def _own_revision(self, drawn: str) -> str:
+        """This backend's name of a revision; it is looked for when no answer told of it yet."""
+        wanted = self._drawn.hashes[drawn]
+        known = [own for own, meant in self._own.hashes.items() if meant == wanted]
+        at = next((at for at in self._drawn.revisions if at.name == drawn), None)
+        return known[0] if known else self._revision(at).name if at is not None else drawn
 
     def _meant(self, drawn: str) -> str:
         """This backend's UID of what a drawn one stands for; the same text when nothing does here."""

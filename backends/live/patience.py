@@ -13,14 +13,11 @@ from pvkit.backends.objects import Obj, condition, deleting, finalizers, get, na
 from pvkit.backends.storage import access_modes, claim_ref, claim_ref_uid, reclaim_policy, storage_class, volume_name
 from pvkit.backends.workloads import (
     behaviour,
-    claim_name,
-    first_ordinal,
     is_finished,
-    is_parallel,
+    is_overdue,
     is_ready,
     node_name,
     ordinals,
-    templates,
 )
 
 ENDING = ("crash", "finish", "evicted")
@@ -39,7 +36,8 @@ class Pace:
     `reaction`: within which a component acts on what it sees; `resync`: the sync period of the volume binder; `poll`:
     of the scheduler while it binds volumes; `back_off`: the least wait of the scheduler before it tries a pod again;
     `provisioning`: the wait of the provisioner after a failure; `namespace`: of the namespace controller; `orphans`: of
-    the pod collector, until it ends a pod whose node is gone; `recycling`: until the pod that scrubs a volume is done.
+    the pod collector, until it ends a pod whose node is gone; `recycling`: until the pod that scrubs a volume is done;
+    `endpoints`: of the slice controller after an error.
     """
 
     reaction: float = 0.3
@@ -51,6 +49,7 @@ class Pace:
     orphans: float = 62.0
     collection: float = 22.0
     recycling: float = 3.0
+    endpoints: float = 2.5
 
 
 def patience(objects: Iterable[Obj], pace: Pace, busy: float) -> float:
@@ -149,24 +148,23 @@ def _sets(world: _World, busy: float) -> Iterator[float]:
         wanted = status.get("updateRevision")
         lost = wanted and (namespace(stateful_set), wanted) not in world.revisions  # Only its next pass makes it again.
         if lost or any(
-            _is_overdue(stateful_set, at, pods, world) for at in list(ordinals(stateful_set))[:MOST_ORDINALS]
+            is_overdue(stateful_set, at, pods, world.claims) for at in list(ordinals(stateful_set))[:MOST_ORDINALS]
         ):
             yield min(busy, LONGEST_BACK_OFF)
 
 
-def _is_overdue(stateful_set: Obj, at: int, pods: dict[tuple[str, str], Obj], world: _World) -> bool:
-    """Whether a pod is missing that the set will make when it tries again: nothing that exists is in the way."""
-    where, called = namespace(stateful_set), name(stateful_set)
-    if (where, f"{called}-{at}") in pods:
-        return False
-    claims = [world.claims.get((where, claim_name(entry, stateful_set, at))) for entry in templates(stateful_set)]
-    if any(claim is not None and deleting(claim) for claim in claims):
-        return False
-    below = [pods.get((where, f"{called}-{lower}")) for lower in range(first_ordinal(stateful_set), at)]
-    return is_parallel(stateful_set) or all(pod is not None and is_ready(pod) for pod in below)
+def _endpoints(world: _World, pace: Pace) -> Iterator[float]:
+    """A slice that is not as its pods are is written once the back-off of its controller is over."""
+    pods = {uid(pod): is_ready(pod) and not deleting(pod) for pod in world.by_kind["Pod"]}
+    for entry in world.by_kind["EndpointSlice"]:
+        for endpoint in entry.get("endpoints") or ():
+            told = get(endpoint, "conditions", "serving") and not get(endpoint, "conditions", "terminating")
+            if pods.get(str(get(endpoint, "targetRef", "uid"))) is not bool(told):
+                yield pace.endpoints
 
 
 def _others(world: _World, pace: Pace) -> Iterator[float]:
+    yield from _endpoints(world, pace)
     if any(deleting(obj) for obj in world.by_kind["Namespace"]):
         yield pace.namespace
     collected = {"foregroundDeletion", "orphan"}

@@ -129,13 +129,15 @@ def _renewed(seen: Seen, service: Obj, known: list[Obj], changed: Iterable[str])
 
 @rule("DNS-03", on="Service")
 def publish(seen: Seen, at: Key) -> Effect | None:
-    """A Service with a selector gets a slice, which it owns."""
+    """A Service with a selector gets a slice, which it owns; one that is going keeps what it has."""
     service = seen.lookup(at)
-    if service is None or deleting(service) or not _selector(service):
+    if service is None or not _selector(service):
         return STOP
     where = slice_key(service)
     if seen.lookup(where) is not None:
         return None
+    if deleting(service):
+        return STOP
     metadata = {
         "name": where.name,
         "namespace": where.namespace,

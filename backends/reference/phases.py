@@ -8,7 +8,7 @@ Before a claim counts as gone it is looked up in the API server, since a cache m
 from pvkit.backends.objects import Key, Obj, annotations, finalizers, name, phase, put, uid, without
 from pvkit.backends.reference.binding import in_phase
 from pvkit.backends.reference.migration import IN_TREE, driver_for, marked
-from pvkit.backends.reference.rules import STOP, Effect, Say, Wake, Write, rule
+from pvkit.backends.reference.rules import STOP, Effect, Fail, Say, Wake, Write, rule
 from pvkit.backends.reference.view import Seen
 from pvkit.backends.storage import (
     BOUND_BY_CONTROLLER,
@@ -106,6 +106,15 @@ def make_available(seen: Seen, at: Key) -> Effect | None:
     return STOP if phase(volume) == "Available" else Write("update-status", in_phase(volume, "Available"))
 
 
+@rule("PHASE-05", on="PersistentVolume")
+def look_in_vain(seen: Seen, at: Key) -> Effect | None:
+    """A volume whose reference has a UID and no name stays as it is: no client can ask for a claim without a name."""
+    volume = seen.lookup(at)
+    if volume is None or claim_key(volume).name or phase(volume) in ("Released", "Failed"):
+        return None
+    return Fail("resource name may not be empty")
+
+
 @rule("PHASE-12.3", on="PersistentVolume")
 def release(seen: Seen, at: Key) -> Effect | None:
     """A volume whose claim is gone becomes Released, unless it is already, or Failed."""
@@ -180,6 +189,7 @@ VOLUME_RULES = (
     wake_claim_of_gone_volume,
     keep_finalizer,
     make_available,
+    look_in_vain,
     release,
     reclaim,
     wake_claim,

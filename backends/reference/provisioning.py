@@ -207,7 +207,13 @@ def _own(seen: Seen, at: Key) -> Obj | None:
 
 @rule("RECLAIM-12.1", on="PersistentVolume")
 def keep_until_released(seen: Seen, at: Key) -> Effect | None:
-    """A volume is left alone until it is Released under policy Delete; under Retain our finalizer is taken off."""
+    """A volume is left alone until it is Released under policy Delete; under Retain our finalizer is taken off.
+
+    That is judged once, by what is cached and by the API server's word (the library goes by its cache alone): from then
+    on the deletion goes through to its end.
+    """
+    if _is_begun(seen, at):
+        return None
     volume = seen.lookup(at)
     if volume is None or annotations(volume).get(PROVISIONED_BY) != PROVISIONER:
         return STOP
@@ -216,7 +222,18 @@ def keep_until_released(seen: Seen, at: Key) -> Effect | None:
         return _without_finalizer(volume) if ours else STOP
     if not ours and not deleting(volume) and phase(volume) != "Released":
         return Write("update", put(volume, ("metadata", "finalizers"), [*finalizers(volume), PROVISIONER_FINALIZER]))
-    return STOP if phase(volume) != "Released" or (deleting(volume) and not ours) else None
+    if phase(volume) != "Released" or (deleting(volume) and not ours):
+        return STOP
+    stored = _own(seen, at)
+    if stored is None or phase(stored) != "Released" or reclaim_policy(stored) != "Delete":
+        return STOP
+    seen.scratch.setdefault(at.kind, {})["released"] = True
+    return None
+
+
+def _is_begun(seen: Seen, at: Key) -> bool:
+    """Whether this pass deletes the volume."""
+    return "released" in seen.scratch.get(at.kind, {})
 
 
 def _without_finalizer(volume: Obj) -> Write:
@@ -226,9 +243,9 @@ def _without_finalizer(volume: Obj) -> Write:
 
 @rule("RECLAIM-12.2", on="PersistentVolume")
 def delete_storage(seen: Seen, at: Key) -> Effect | None:
-    """The storage of a volume that is Released, by the API server's word, is deleted; a refusal is tried again."""
+    """The storage of a volume that was seen Released is deleted; a refusal is tried again."""
     volume = _own(seen, at)
-    if volume is None or phase(volume) != "Released" or reclaim_policy(volume) != "Delete":
+    if volume is None:
         return STOP
     asset = asset_behind(seen, volume)
     if asset is None:
@@ -242,7 +259,7 @@ def delete_storage(seen: Seen, at: Key) -> Effect | None:
 def let_volume_go(seen: Seen, at: Key) -> Effect | None:
     """Once the storage is gone the volume object is deleted, and our finalizer keeps it no longer."""
     volume = _own(seen, at)
-    if volume is None or phase(volume) != "Released":
+    if volume is None:
         return STOP
     if not deleting(volume):
         return Write("delete", volume, tolerate=("NotFound",))

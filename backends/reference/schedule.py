@@ -8,18 +8,21 @@ from pvkit.backends.protocol import Departure
 
 
 class Schedule:
-    """Answers each open choice of one run, and counts the choices so that a departure can name one."""
+    """Answers each open choice of one run, and counts the choices so that a departure can name one.
+
+    `ties` holds the number of options of each choice so far.
+    """
 
     def __init__(self, departures: tuple[Departure, ...] = ()) -> None:
         self._ties = {entry.at: int(entry.take) for entry in departures if entry.point == "tie"}
         self._turns = {entry.at: str(entry.take) for entry in departures if entry.point == "turn"}
         self.turns = 0
-        self.ties = 0
+        self.ties: list[int] = []
 
     def tie(self, options: int) -> int:
         """Which of several equal options wins, from 0."""
-        take = self._ties.get(self.ties, 0) % options
-        self.ties += 1
+        take = self._ties.get(len(self.ties), 0) % options
+        self.ties.append(options)
         return take
 
     def turn(self) -> str | None:

@@ -85,9 +85,13 @@ def forget(seen: Seen, at: Key, pod: Obj) -> None:
 
 
 def woken(seen: Seen, *topics: Topic) -> list[Key]:
-    """The pods that wait for any of these topics."""
+    """The pods that wait for any of these topics.
+
+    Each has a back-off of its own, so of several any may come first.
+    """
     waiting = queue(seen).waiting
-    return [at for topic in topics for at in waiting.get(topic, ())]
+    found = [*dict.fromkeys(at for topic in topics for at in waiting.get(topic, ()))]
+    return [seen.tie(found), *found] if len(found) > 1 else found
 
 
 def too_early(seen: Seen, at: Key) -> float:

@@ -79,11 +79,14 @@ def class_of(state: State, claim: Obj) -> Obj | None:
 
 
 def hangs(volume: Obj) -> bool:
-    """Whether the controller may be unable to write the volume at all: RECLAIM-16, a finalizer that may not come back.
+    """Whether the controller may be unable to sync the volume at all.
 
-    An in-tree volume of policy Delete that is being deleted and has lost its finalizer fails every sync.
+    An in-tree volume of policy Delete that is being deleted and has lost its finalizer fails every sync, for that may
+    not come back (RECLAIM-16); and so does one whose claimRef has a UID and no name, for a claim without a name cannot
+    be asked for (PHASE-05).
     """
-    return deleting(volume) and annotations(volume).get(PROVISIONED_BY, "").startswith("kubernetes.io/")
+    nameless = bool(claim_ref_uid(volume)) and not (claim_ref(volume) or {}).get("name")
+    return nameless or (deleting(volume) and annotations(volume).get(PROVISIONED_BY, "").startswith("kubernetes.io/"))
 
 
 def key_of(obj: Obj) -> Key:

@@ -175,6 +175,8 @@ def settled_retained_volume_is_released(state: State, memory: Memory) -> Finding
     for volume in state.all(VOLUME) if resyncs(state) else ():
         if reclaim_policy(volume) != "Retain" or not claim_ref_uid(volume) or claim_of(state, volume) is not None:
             continue
+        if hangs(volume):
+            continue
         life = state.life(key_of(volume))
         if life is None or life.touched(POLICY, "status"):
             continue

@@ -16,6 +16,7 @@ SILENT = " and wrote nothing: a watch cannot see it"
 MEANING = {
     "same": "the settled states and all answers are the same",
     "choice": "the same, once the model chooses as the cluster did where Kubernetes leaves it open",
+    "order": "the same, once one controller of the model goes first wherever it has work",
     "timing": "the same, once both rest after each step",
     "different": "nothing explains what differs",
 }

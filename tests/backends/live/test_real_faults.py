@@ -308,6 +308,6 @@ def test_a_plan_with_faults_ends_in_the_same_state_on_the_model_and_on_a_cluster
     ends = [settled_states(history)[-1] for history in (ours, theirs)]
     assert refused == []
     assert met == [[True] * len(plan.expect)] * 2
-    assert [calm for calm, _ in ends] == [True, True]
-    assert differences(ends[0][1], ends[1][1]) == []
+    assert [end.calm for end in ends] == [True, True]
+    assert differences(ends[0].state, ends[1].state) == []
     assert (broken(ours), broken(theirs)) == ([], [])

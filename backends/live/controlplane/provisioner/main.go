@@ -73,12 +73,15 @@ func (p *emptyVolumes) Provision(ctx context.Context, options controller.Provisi
 			AccessModes:                   claim.Spec.AccessModes,
 			VolumeMode:                    claim.Spec.VolumeMode,
 			MountOptions:                  class.MountOptions,
-			VolumeAttributesClassName:     claim.Spec.VolumeAttributesClassName,
 			Capacity:                      v1.ResourceList{v1.ResourceStorage: claim.Spec.Resources.Requests[v1.ResourceStorage]},
 			PersistentVolumeSource: v1.PersistentVolumeSource{
 				CSI: &v1.CSIPersistentVolumeSource{Driver: driver, VolumeHandle: options.PVName},
 			},
 		},
+	}
+	// A claim may say "" for no class; a volume has to leave the field out.
+	if named := claim.Spec.VolumeAttributesClassName; named != nil && *named != "" {
+		volume.Spec.VolumeAttributesClassName = named
 	}
 	if options.SelectedNodeName != "" {
 		// The hostname label of a node need not be the node's name.
