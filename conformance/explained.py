@@ -24,6 +24,7 @@ from pvkit.conformance.likeness import is_mark, is_same_write
 from pvkit.conformance.older_views import LATEST, OlderViews
 from pvkit.conformance.possible import Passes, Possible
 
+TAKEN = "objects removed unmarked by a deletion that was meant for one of the same name before"
 NEIGHBOURS = 2
 OURS = ("client", "setup")
 """Who writes in a history and is no controller."""
@@ -104,8 +105,6 @@ class Walk:
             reason = "nothing that is compared changed"
         if not reason and event.object["kind"] == "Pod" and self._is_early(event.object, old):
             reason = "pods that a simulated kubelet ran before their claims were Bound"
-        if not reason and event.type == "DELETED" and not deleting(event.object) and key(event.object) in self._ended:
-            reason = "objects removed unmarked by a deletion that was meant for one of the same name before"
         if reason:
             self.unlooked[reason] += 1
             return
@@ -113,6 +112,8 @@ class Walk:
         rules = self._explaining(event, old)
         if rules:
             self.seen.update(rules)
+        elif event.type == "DELETED" and not deleting(event.object) and key(event.object) in self._ended:
+            self.unlooked[TAKEN] += 1
         else:
             beside = (*events[max(number - NEIGHBOURS, 0) : number], *events[number + 1 : number + 1 + NEIGHBOURS])
             ended = tuple(sorted(self.broken_off - before))

@@ -119,3 +119,17 @@ def test_a_revision_that_somebody_deleted_comes_back_with_the_next_pass() -> Non
 def test_availability_is_waited_for() -> None:
     wanted = stored(stateful_set("web", replicas=0, minReadySeconds=5), readyReplicas=1, availableReplicas=0)
     assert waits(wanted) == 6.0
+
+
+def endpoint(of: Obj, serving: bool = True) -> Obj:
+    entry = {"targetRef": {"kind": "Pod", "uid": of["metadata"]["uid"]}, "conditions": {"serving": serving}}
+    return {"kind": "EndpointSlice", "metadata": {"name": "web-x", "namespace": "default"}, "endpoints": [entry]}
+
+
+def test_a_slice_that_is_not_as_its_pods_are_is_waited_for() -> None:
+    found = put(stored(pod("p")), ("spec", "nodeName"), "n")
+    ready = {**found, "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+    here = stored(node("n"))
+    assert waits(here, ready, endpoint(ready)) == 0.0
+    assert waits(here, ready, endpoint(ready, serving=False)) == PACE.endpoints
+    assert waits(here, endpoint(ready)) == PACE.endpoints

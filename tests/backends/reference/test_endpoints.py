@@ -166,3 +166,13 @@ def test_an_endpoint_tells_the_zone_of_its_node() -> None:
     cluster.create(service(), web("web-0"))
     cluster.settle()
     assert endpoints(cluster)["web-0"]["zone"] == "a"
+
+
+def test_the_slice_of_a_service_that_is_going_follows_its_pods() -> None:
+    held = service()
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    cluster = settled(held)
+    cluster.delete("Service", "web")
+    cluster.create(web("web-0"))
+    cluster.settle()
+    assert list(endpoints(cluster)) == ["web-0"]

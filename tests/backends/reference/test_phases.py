@@ -269,3 +269,9 @@ NOWHERE = {
         ]
     }
 }
+
+
+def test_a_reference_with_a_uid_and_no_name_changes_nothing() -> None:
+    here = world().given(volume("v"))
+    here.edit("PersistentVolume", "v", {"spec": {"claimRef": {"uid": "nobody"}}})
+    assert here.phase("v") == "Available"

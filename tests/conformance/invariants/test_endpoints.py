@@ -28,7 +28,13 @@ def endpoint(pod: Obj, hostname: str | None = "", **conditions: bool) -> Obj:
 
 def publish(story: SetStory, owner: Obj, *endpoints: Obj, by: str = "endpointslice") -> Obj:
     """The service's slice."""
-    metadata = {"name": f"{name(owner)}-abc", "labels": {"kubernetes.io/service-name": name(owner)}}
+    metadata = {
+        "name": f"{name(owner)}-abc",
+        "labels": {"kubernetes.io/service-name": name(owner)},
+        "ownerReferences": [
+            {"apiVersion": "v1", "kind": "Service", "name": name(owner), "uid": owner["metadata"]["uid"]}
+        ],
+    }
     return story.added({"kind": "EndpointSlice", "metadata": metadata, "endpoints": list(endpoints)}, by=by)
 
 
