@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from pvkit.backends.objects import Key, Obj, condition, deleting, get, name, namespace, selects
 
+MOST_ORDINALS = 64
 Named = tuple[str, str]
 """A namespace and a name in it."""
 
@@ -91,11 +92,15 @@ def retention(stateful_set: Obj, when: str) -> str:
     return str((stateful_set["spec"].get("persistentVolumeClaimRetentionPolicy") or {}).get(when) or "Retain")
 
 
-def is_overdue(stateful_set: Obj, at: int, pods: Mapping[Named, Obj], claims: Mapping[Named, Obj]) -> bool:
+def is_overdue(stateful_set: Obj, pods: Mapping[Named, Obj], claims: Mapping[Named, Obj]) -> bool:
     """Whether a pod is missing that the set will make when it tries again: nothing that exists is in the way.
 
-    `at` is the ordinal; `pods` and `claims` are what exists, by namespace and name.
+    `pods` and `claims` are what exists, by namespace and name. Only the first ordinals are looked at.
     """
+    return any(_lacks(stateful_set, at, pods, claims) for at in list(ordinals(stateful_set))[:MOST_ORDINALS])
+
+
+def _lacks(stateful_set: Obj, at: int, pods: Mapping[Named, Obj], claims: Mapping[Named, Obj]) -> bool:
     where, called = namespace(stateful_set), name(stateful_set)
     if (where, f"{called}-{at}") in pods:
         return False

@@ -4,13 +4,10 @@ A client of the work queue that fails backs off for up to a quarter of an hour, 
 the volumes of a pod. The model lets that time pass when it settles.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from pvkit.backends.objects import Obj, deleting, get, name, namespace
-from pvkit.backends.workloads import is_finished, is_overdue, node_name, ordinals
-
-MOST_ORDINALS = 64
-Named = tuple[str, str]
+from pvkit.backends.workloads import Named, is_finished, is_overdue, node_name
 
 
 def awaiting_volumes(objects: Iterable[Obj]) -> set[Named]:
@@ -25,9 +22,4 @@ def backing_off(objects: Iterable[Obj]) -> set[Named]:
     for obj in objects:
         by_kind.get(obj["kind"], {})[namespace(obj), name(obj)] = obj
     pods, claims = by_kind["Pod"], by_kind["PersistentVolumeClaim"]
-    return {at for at, obj in by_kind["StatefulSet"].items() if not deleting(obj) and _lacks_pods(obj, pods, claims)}
-
-
-def _lacks_pods(stateful_set: Obj, pods: Mapping[Named, Obj], claims: Mapping[Named, Obj]) -> bool:
-    wanted = list(ordinals(stateful_set))[:MOST_ORDINALS]
-    return any(is_overdue(stateful_set, at, pods, claims) for at in wanted)
+    return {at for at, obj in by_kind["StatefulSet"].items() if not deleting(obj) and is_overdue(obj, pods, claims)}

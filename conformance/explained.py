@@ -131,7 +131,16 @@ class Walk:
             return rules
         with closing(self._older(key(event.object))) as views:
             rules = next(filter(None, (self._about_now(event, old) for _ in views)), set())
-        return rules or {entry.rule for rest in self._begun for entry in rest if _is_it(entry, event, old)}
+        return rules or self._going_on(event, old)
+
+    def _going_on(self, event: Event, old: Obj | None) -> set[str]:
+        """The rule whose write it could be in a pass that began before; what that pass wrote by now is done."""
+        for at, rest in enumerate(self._begun):
+            for number, entry in enumerate(rest):
+                if _is_it(entry, event, old):
+                    self._begun[at] = rest[number + 1 :]
+                    return {entry.rule}
+        return set()
 
     def _about_now(self, event: Event, old: Obj | None) -> set[str]:
         return self._now(event, old) or self._a_second_ago(event, old)

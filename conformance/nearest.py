@@ -5,11 +5,13 @@ played again with other choices, and with one controller of the model going firs
 brings the settled states and the answers nearer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pvkit.backends.objects import Obj
 from pvkit.backends.protocol import Departure
 from pvkit.backends.reference.model import ReferenceModel
+from pvkit.backends.workloads import Named
 from pvkit.conformance.comparison import Difference, Rest, differences, settled_states, unpaired
 from pvkit.conformance.delays import awaiting_volumes, backing_off
 from pvkit.conformance.history import Asked, History
@@ -98,9 +100,9 @@ class Nearest:
 def _differences(rests: Sequence[tuple[Rest, Rest]]) -> tuple[int, list[Difference]]:
     """The differences at the first rest at which there are any, and how many rests were the same before."""
     for number, (ours, theirs) in enumerate(rests):
-        if not (ours.calm and theirs.calm) or backing_off(theirs.objects):
+        if not (ours.calm and theirs.calm) or _late(backing_off, ours, theirs):
             continue
-        late = {f"Pod {where}/{called}" for where, called in awaiting_volumes(theirs.objects)}
+        late = {f"Pod {where}/{called}" for where, called in _late(awaiting_volumes, ours, theirs)}
         mine, live = ({at: obj for at, obj in side.state.items() if at not in late} for side in (ours, theirs))
         found = differences(mine, live)
         if found and differences(unpaired(mine), unpaired(live)):
@@ -108,12 +110,17 @@ def _differences(rests: Sequence[tuple[Rest, Rest]]) -> tuple[int, list[Differen
     return 0, []
 
 
+def _late(who: Callable[[Iterable[Obj]], set[Named]], ours: Rest, theirs: Rest) -> set[Named]:
+    """Who waits on the cluster alone; what waits in the model, too, is compared."""
+    return who(theirs.objects) - who(ours.objects)
+
+
 def _delayed(rests: Sequence[tuple[Rest, Rest]]) -> Iterator[str]:
     """What of each rest was left out of the comparison, with the reason."""
     for ours, theirs in rests:
-        if ours.calm and theirs.calm and backing_off(theirs.objects):
+        if ours.calm and theirs.calm and _late(backing_off, ours, theirs):
             yield "settle: not compared: a set waits out a long back-off"
-        elif ours.calm and theirs.calm and awaiting_volumes(theirs.objects) - awaiting_volumes(ours.objects):
+        elif ours.calm and theirs.calm and _late(awaiting_volumes, ours, theirs):
             yield "settle: a pod not compared: the scheduler still waits for its volumes"
 
 

@@ -148,10 +148,9 @@ def trials(
 
 def _end(pool: ProcessPoolExecutor) -> None:
     """Leave no worker behind."""
-    pool.shutdown(wait=False, cancel_futures=True)
     for worker in multiprocessing.active_children():
         worker.terminate()
-        worker.join()
+    pool.shutdown(cancel_futures=True)  # It reaps the workers itself; who else does may come between.
 
 
 def _left_to_the_parent() -> None:

@@ -17,14 +17,12 @@ from pvkit.backends.workloads import (
     is_overdue,
     is_ready,
     node_name,
-    ordinals,
 )
 
 ENDING = ("crash", "finish", "evicted")
 """Behaviours of pods that run for a second and end so."""
 FAILED, FAILED_TRIES = "SchedulerError", 3
 """The reason of a pod at which the scheduler failed, and for how many of its least back-offs it is waited for."""
-MOST_ORDINALS = 64
 LONGEST_BACK_OFF = 12.0
 """Seconds of a back-off that is waited for at most."""
 
@@ -147,9 +145,7 @@ def _sets(world: _World, busy: float) -> Iterator[float]:
             yield min(busy, LONGEST_BACK_OFF)  # It has not been looked at since it was changed.
         wanted = status.get("updateRevision")
         lost = wanted and (namespace(stateful_set), wanted) not in world.revisions  # Only its next pass makes it again.
-        if lost or any(
-            is_overdue(stateful_set, at, pods, world.claims) for at in list(ordinals(stateful_set))[:MOST_ORDINALS]
-        ):
+        if lost or is_overdue(stateful_set, pods, world.claims):
             yield min(busy, LONGEST_BACK_OFF)
 
 

@@ -17,6 +17,7 @@ from pvkit.backends.objects import (
     name,
     namespace,
     owner_reference,
+    owners,
     put,
     selects,
     uid,
@@ -28,6 +29,7 @@ from pvkit.backends.workloads import is_finished, is_ready, node_name
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+MANAGER = "endpointslice-controller.k8s.io"
 HEADLESS = "service.kubernetes.io/headless"
 ZONE = "topology.kubernetes.io/zone"
 ALL = ""
@@ -45,8 +47,15 @@ def _by_label(pod: Obj) -> Iterable[tuple[Hashable, Any]]:
         yield (namespace(pod), *pair), name(pod)
 
 
+def _by_service(piece: Obj) -> Iterable[tuple[Hashable, Any]]:
+    """Slices that this controller made, under the Service that their label names."""
+    if labels(piece).get(MANAGED_BY) == MANAGER:
+        yield (namespace(piece), labels(piece).get(SERVICE_NAME)), name(piece)
+
+
 SERVICES = Index("services by selector", "Service", _by_selector)
 PODS = Index("pods by label", "Pod", _by_label)
+SLICES = Index("slices by service", "EndpointSlice", _by_service)
 
 
 def _selector(service: Obj) -> dict[str, str]:
@@ -99,7 +108,7 @@ def _ports(service: Obj, endpoints: list[Obj]) -> list[Obj]:
 
 def _labels(service: Obj) -> dict[str, str]:
     headless = {HEADLESS: ""} if service["spec"].get("clusterIP") == "None" else {}
-    managed = {SERVICE_NAME: name(service), MANAGED_BY: "endpointslice-controller.k8s.io"}
+    managed = {SERVICE_NAME: name(service), MANAGED_BY: MANAGER}
     return {**labels(service), **managed, **headless}
 
 
@@ -137,7 +146,7 @@ def publish(seen: Seen, at: Key) -> Effect | None:
     if seen.lookup(where) is not None:
         return None
     if deleting(service):
-        return STOP
+        return None
     metadata = {
         "name": where.name,
         "namespace": where.namespace,
@@ -147,6 +156,21 @@ def publish(seen: Seen, at: Key) -> Effect | None:
     made = {"kind": "EndpointSlice", "metadata": metadata, "addressType": "IPv4"}
     endpoints = _endpoints(seen, service)
     return Write("create", {**made, "endpoints": endpoints, "ports": _ports(service, endpoints)})
+
+
+@rule("DNS-03.1", on="Service")
+def drop_strays(seen: Seen, at: Key) -> Effect | None:
+    """A slice with the label of a Service that does not own it, as an orphaning deletion leaves behind, is deleted.
+
+    That is seen when the name is used again; a Service that is going was looked at before its slices were let go.
+    """
+    service = seen.lookup(at)
+    if service is None or deleting(service):
+        return None
+    for piece in seen.find(SLICES, (namespace(service), name(service))):
+        if uid(service) not in [owner.get("uid") for owner in owners(piece)]:
+            return Write("delete", piece, tolerate=("NotFound",))
+    return None
 
 
 @rule("DNS-04", on="Service")
@@ -219,7 +243,7 @@ def _start(memory: dict[str, Any]) -> None:
 
 ENDPOINT_SLICES = Controller(
     name="endpointslice",
-    rules={"Service": (publish, follow)},
+    rules={"Service": (publish, drop_strays, follow)},
     watches={"Service": _service_changed, "Pod": _pod_changed, "EndpointSlice": _slice_changed, "Node": nothing},
     start=_start,
 )

@@ -6,7 +6,7 @@ the Service that its subdomain names, and in no other.
 
 from collections.abc import Iterator
 
-from pvkit.backends.objects import Key, Obj, deleting, get, labels, name, namespace, owners, selects, uid
+from pvkit.backends.objects import Key, Obj, deleting, get, labels, name, namespace, selects, uid
 from pvkit.backends.tables import Index
 from pvkit.backends.workloads import is_finished, is_ready
 from pvkit.conformance.history import State
@@ -108,7 +108,6 @@ def endpoints_are_the_pods_of_the_service(state: State, memory: Memory) -> Findi
         told = {
             str(entry["targetRef"].get("uid")): str(entry["targetRef"].get("name"))
             for piece in slices
-            if owners(piece)  # One that an orphaning deletion left behind is nobody's.
             for entry in piece.get("endpoints") or ()
             if (entry.get("targetRef") or {}).get("kind") == POD
         }

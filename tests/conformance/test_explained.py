@@ -1,5 +1,6 @@
 """Which rule could have made a write: nearly all of the model's own, and none for what a broken model writes."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -7,22 +8,24 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
 from pvkit.backends.mutants.registry import MutantModel, named
-from pvkit.backends.objects import Key, key, put
-from pvkit.backends.protocol import Backend, Event
+from pvkit.backends.objects import Key, deleting, key, put
+from pvkit.backends.protocol import Backend, Departure, Event, Operation
 from pvkit.backends.reference.instance import Instance
 from pvkit.backends.reference.model import ReferenceModel
 from pvkit.backends.reference.rules import Effect, Rule
 from pvkit.backends.storage import PROVISIONED_BY
 from pvkit.conformance.commands.replay import located
 from pvkit.conformance.execute import execute
-from pvkit.conformance.explained import Unexplained, Walk, explain
+from pvkit.conformance.explained import TAKEN, Unexplained, Walk, explain
 from pvkit.conformance.fidelity import FEATURES
 from pvkit.conformance.fidelity_run import Account
-from pvkit.conformance.history import History
+from pvkit.conformance.history import Entry, History
+from pvkit.conformance.likeness import changes
 from pvkit.conformance.reporters.fidelity import Comparisons, render
-from pvkit.strategies.plan import Plan
+from pvkit.strategies.plan import Plan, Settle
 from pvkit.strategies.plan_file import read_plans
 from pvkit.strategies.plans import plans
+from tests.backends.reference.builders import claim, storage_class
 
 
 def explained(backend: Backend, count: int) -> tuple[int, list[Unexplained]]:
@@ -126,3 +129,59 @@ def test_each_view_is_looked_at_with_both_clocks(monkeypatch: pytest.MonkeyPatch
     steps = [after - before for before, after in zip(clocks[::2], clocks[1::2], strict=True)]
     assert len(clocks) > 2
     assert set(steps) == {-1.0}
+
+
+def deleted_at_a_glimpse() -> History:
+    """A client calls a volume Released, the binder calls it Bound again, and a provisioner who saw the first ends it."""
+    begun = Plan((Operation("create", storage_class("made")), Operation("create", claim("c", cls="made")), Settle()))
+    objects = [entry.object for entry in execute(begun, ReferenceModel()).entries if isinstance(entry, Event)]
+    at = next(key(obj) for obj in objects if obj["kind"] == "PersistentVolume")
+    patch = Operation("patch", target=at, patch={"status": {"phase": "Released"}}, options={"subresource": "status"})
+    first = tuple(Departure("turn", turn, "provisioner") for turn in range(1000))
+    history = execute(replace(begun, steps=(*begun.steps, patch, Settle()), schedule=first), ReferenceModel())
+    return History(history.header, list(with_the_binder_between(history)))
+
+
+def with_the_binder_between(history: History) -> Iterator[Entry]:
+    """As if the phase had been corrected as soon as the client had written it."""
+    corrected = False
+    for entry in history.entries:
+        if isinstance(entry, Event) and entry.object["kind"] == "PersistentVolume" and deleting(entry.object):
+            if not corrected:
+                corrected, seen = True, dict(entry.object["metadata"])
+                del seen["deletionTimestamp"]
+                earlier = put({**entry.object, "metadata": seen}, ("status", "phase"), "Bound")
+                yield replace(entry, by="binder", object=earlier)
+            if entry.by == "binder":
+                continue
+            entry = replace(entry, object=put(entry.object, ("status", "phase"), "Bound"))
+        yield entry
+
+
+def test_a_pass_that_began_in_an_older_view_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    history = deleted_at_a_glimpse()
+    seen, left, _, _ = explain(history)
+    assert left == []
+    assert seen["RECLAIM-12.3"] == 2
+    monkeypatch.setattr(Walk, "_going_on", lambda *_: set())
+    _, left, _, _ = explain(history)
+    assert [(entry.actor, entry.event.object["metadata"]["finalizers"]) for entry in left] == [
+        ("provisioner", ["kubernetes.io/pv-protection"])
+    ]
+
+
+def test_the_order_of_finalizers_says_nothing() -> None:
+    held = put(volume("u1", "1").object, ("metadata", "finalizers"), ["one", "two"])
+    assert changes(held, put(held, ("metadata", "finalizers"), ["two", "one"])) == {}
+    assert changes(held, put(held, ("metadata", "finalizers"), ["two"])) != {}
+
+
+def test_what_goes_unmarked_is_set_aside_only_where_one_of_its_name_went_before() -> None:
+    walk = Walk(History(bound().header, []))
+    came, gone = volume("u1", "1"), replace(volume("u1", "2"), type="DELETED")
+    again, taken = volume("u2", "1"), replace(volume("u2", "4"), type="DELETED")
+    events = [replace(came, by="client"), gone, replace(again, by="client"), taken]
+    for number in range(4):
+        walk.take(number, events)
+    assert [entry.event.object["metadata"]["uid"] for entry in walk.unexplained] == ["u1"]
+    assert walk.unlooked[TAKEN] == 1

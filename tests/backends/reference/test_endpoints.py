@@ -168,6 +168,18 @@ def test_an_endpoint_tells_the_zone_of_its_node() -> None:
     assert endpoints(cluster)["web-0"]["zone"] == "a"
 
 
+def test_a_slice_that_an_orphaning_deletion_left_goes_when_the_name_is_used_again() -> None:
+    cluster = settled(service(), web("web-0"))
+    cluster.delete("Service", "web", propagation="Orphan")
+    cluster.settle()
+    (left,) = cluster.store.list("EndpointSlice")
+    cluster.create(service())
+    cluster.settle()
+    (found,) = cluster.store.list("EndpointSlice")
+    assert uid(found) != uid(left)
+    assert [owner["uid"] for owner in owners(found)] == [uid(cluster.see("Service", "web"))]
+
+
 def test_the_slice_of_a_service_that_is_going_follows_its_pods() -> None:
     held = service()
     held["metadata"]["finalizers"] = ["example.com/hold"]
