@@ -31,7 +31,7 @@ class Cycle:
 
     `writes` are volumes, then claims, as they shall be; `assumed` those of them that this cycle changed in memory;
     `answers` those that were stored; `pairs` the claims that the volumes are for. Waiting began at `since`; a look
-    that is due at `next_look` has its timer. `error` is what ended it, `told` whether the pod says so.
+    that is due at `next_look` has its timer, and `awaited` is what its claims and volumes were. `error` is what ended it, `told` whether the pod says so.
     """
 
     at: Key
@@ -44,6 +44,7 @@ class Cycle:
     nominated: bool = False
     since: float | None = None
     next_look: float | None = None
+    awaited: tuple[int, ...] = ()
     complete: bool = False
     assigned: bool = False
     error: str = ""
@@ -190,6 +191,7 @@ def await_look(seen: Seen, at: Key) -> Effect | None:
         return None
     if cycle.since is None:
         cycle.since, cycle.next_look = seen.now, seen.now + POLL
+        cycle.awaited = fingerprint(seen, cycle.pod)
         return After(POLL)
     if cycle.next_look is None:
         pause = POLL - (seen.now - cycle.since) % POLL
@@ -214,7 +216,7 @@ def look(seen: Seen, at: Key) -> Effect | None:
     if verdict is None and seen.now < last:
         return After(last - seen.now)
     if verdict is None:
-        cycles(seen).timed_out[uid(cycle.pod)] = fingerprint(seen, cycle.pod)
+        cycles(seen).timed_out[uid(cycle.pod)] = cycle.awaited
     return _fail(cycle, f"binding volumes: {verdict or 'context deadline exceeded'}")
 
 
