@@ -30,8 +30,9 @@ class Cycle:
     """The way of one pod to one node. `at` is the pod's key.
 
     `writes` are volumes, then claims, as they shall be; `assumed` those of them that this cycle changed in memory;
-    `answers` those that were stored; `pairs` the claims that the volumes are for. Waiting began at `since`; a look
-    that is due at `next_look` has its timer, and `awaited` is what its claims and volumes were. `error` is what ended it, `told` whether the pod says so.
+    `answers` those that were stored; `pairs` the claims that the volumes are for. Waiting began at `since`, when claims
+    and volumes were as `awaited` tells; a look that is due at `next_look` has its timer. `error` is what ended it,
+    `told` whether the pod says so.
     """
 
     at: Key

@@ -140,7 +140,7 @@ def _exclusively_used(seen: Seen, pod: Obj) -> bool:
 
 @rule("SCHED-08.2", on="Pod")
 def await_change(seen: Seen, at: Key) -> Effect | None:
-    """A pod whose volumes took too long to bind is tried again if a claim of it, or a volume of that, has changed since.
+    """A pod whose volumes took too long to bind is tried again if a claim of it or a volume of that changed since.
 
     The real scheduler tries at once, and every ten minutes nominates and waits in vain; nothing else comes of it.
     """
