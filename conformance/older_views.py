@@ -6,14 +6,14 @@ amounts are not.
 Last comes what is older in the object that was written itself: a deletion and a patch name no version.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from pvkit.backends.objects import Key, Obj
 
 LATEST = 64
-"""How many of the latest events a view may lack."""
+"""How many of the latest events a view may lack; and of the latest of a kind or of an object, if only that lags."""
 Put = Callable[[Key, Obj | None], object]
 
 
@@ -26,16 +26,23 @@ class _Step:
     new: Obj | None
 
 
+def _steps() -> deque[_Step]:
+    return deque(maxlen=LATEST)
+
+
 class OlderViews:
     """Takes back the latest events in tables, which `put` writes, and brings them forth again."""
 
     def __init__(self, put: Put) -> None:
         self._put = put
-        self._latest: deque[_Step] = deque(maxlen=LATEST)
+        self._latest: deque[_Step] = _steps()
+        self._of_kind: defaultdict[str, deque[_Step]] = defaultdict(_steps)
+        self._of_object: defaultdict[Key, deque[_Step]] = defaultdict(_steps)
 
     def note(self, at: Key, old: Obj | None, new: Obj | None) -> None:
         """One more event."""
-        self._latest.append(_Step(at, old, new))
+        for steps in (self._latest, self._of_kind[at.kind], self._of_object[at]):
+            steps.append(_Step(at, old, new))
 
     def __call__(self, written: Key) -> Generator[None]:
         """Step from view to view: the object that was written is as it was first, for the server compares versions.
@@ -43,13 +50,12 @@ class OlderViews:
         Close the iterator, and all is as before.
         """
         everything = list(reversed(self._latest))
-        latest = [step for step in everything if step.at != written]
-        yield from self._without(latest)
-        for kind in dict.fromkeys(step.at.kind for step in latest):
-            yield from self._without([step for step in latest if step.at.kind == kind])
-        for at in dict.fromkeys(step.at for step in latest):
-            yield from self._without([step for step in latest if step.at == at])
-        yield from self._without([step for step in everything if step.at == written])
+        yield from self._without([step for step in everything if step.at != written])
+        for kind in list(self._of_kind):
+            yield from self._without([step for step in reversed(self._of_kind[kind]) if step.at != written])
+        for at in [at for at in self._of_object if at != written]:
+            yield from self._without(list(reversed(self._of_object[at])))
+        yield from self._without(list(reversed(self._of_object[written])))
         yield from self._without(everything)
 
     def _without(self, steps: list[_Step]) -> Generator[None]:

@@ -67,3 +67,11 @@ def test_what_is_long_past_was_seen_by_everybody() -> None:
     for number in range(LATEST + 5):
         tables.event(POD, number)
     assert min(view[POD] for view in tables.views(CLAIM)) == 4
+
+
+def test_a_kind_may_lag_behind_more_events_of_others_than_the_whole_may() -> None:
+    tables = Tables()
+    tables.event(VOLUME, 0)
+    for number in range(1, 2 * LATEST):
+        tables.event(POD, number)
+    assert {POD: 2 * LATEST - 1} in tables.views(CLAIM)
